@@ -1,0 +1,58 @@
+# One command each: `make serve` runs Bellwether, `make test` proves it.
+PYTHON ?= python3
+VENV   ?= .venv
+# Another wheel index for torch: CPU-only or a certain CUDA build (see README, "Choosing a torch build").
+TORCH_INDEX ?=
+
+BIN     := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+
+.PHONY: serve test lint types contracts lock clean
+.DELETE_ON_ERROR:
+
+serve: $(VENV)/.installed
+	@exec $(BIN)/python manage.py serve
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+contracts: $(VENV)/.installed-dev
+	$(BIN)/lint-imports
+
+$(BIN)/python:
+	@echo "[1/3] creating the virtual environment in $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Bellwether needs Python 3.11 or newer; name one with: make PYTHON=python3.11 serve")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.torch: requirements/torch.txt | $(BIN)/python
+	@echo "[2/3] installing torch (the largest download; a minute or more)"
+	@$(INSTALL) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -r requirements/torch.txt
+	@touch $@
+
+$(VENV)/.installed: requirements.txt $(VENV)/.torch
+	@echo "[3/3] installing the other pinned packages"
+	@$(INSTALL) --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements/dev.txt $(VENV)/.installed
+	@echo "installing the packages that tests and checks need"
+	@$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# Rewrites the pinned files from the .in files.
+LOCK := uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
+lock:
+	$(LOCK) requirements/core.in -o requirements.txt
+	$(LOCK) requirements/postgres.in -c requirements.txt -o requirements/postgres.txt
+	$(LOCK) requirements/redis.in -c requirements.txt -o requirements/redis.txt
+	$(LOCK) requirements/dev.in -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
