@@ -170,10 +170,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "BELLWETHER_MAX_QUEUE",
         "1024",
-        at_least(1),
+        at_least(64),
         "Most texts that may wait; one more is refused with 429.",
     ),
-    Setting("BELLWETHER_MAX_QUEUE_TOKENS", "131072", at_least(512), "Most tokens that may wait."),
+    Setting("BELLWETHER_MAX_QUEUE_TOKENS", "131072", at_least(32768), "Most tokens that may wait."),
     Setting(
         "BELLWETHER_TIMEOUT_S",
         "30",

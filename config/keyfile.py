@@ -6,7 +6,9 @@ from pathlib import Path
 
 
 def read_or_create(path: Path) -> str:
-    """Return the secret in `path`, making one (mode 0600) if there is none; safe when several start at once."""
+    """Return the secret in `path`, making one (mode 0600) if there is none; safe when several
+    start at once.
+    """
     if not path.exists():
         fresh = path.with_name(f"{path.name}.{os.getpid()}")
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -6,6 +6,12 @@ import sys
 import structlog
 
 
+# Without local variables: they hold keys and people's texts.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
+
 def configure(*, level: str, shape: str) -> None:
     """Send every logger to stderr in one shape: `json`, `console`, or `auto` (by terminal)."""
     as_json = shape == "json" or (shape == "auto" and not sys.stderr.isatty())
@@ -17,9 +23,9 @@ def configure(*, level: str, shape: str) -> None:
         structlog.processors.StackInfoRenderer(),
     ]
     renderer: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        [_TRACEBACKS, structlog.processors.JSONRenderer()]
         if as_json
-        else [structlog.dev.ConsoleRenderer()]
+        else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     )
     structlog.configure(
         processors=[
