@@ -1,0 +1,180 @@
+"""The registry in the admin: facts are read-only; what changes goes through services."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.contrib import admin, messages
+from django.db.models import Count, Model, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin
+
+from registry import services
+from registry.errors import RegistryError
+from registry.models import Blob, Event, RegisteredModel, Route, Version
+from registry.specs import RouteMode
+
+CHANGE_VERSION = "registry.change_version"
+
+_Row = TypeVar("_Row", bound=Model)
+
+
+class FactsAdmin(ModelAdmin):  # type: ignore[misc]
+    """Rows that nobody edits."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(RegisteredModel)
+class RegisteredModelAdmin(FactsAdmin):
+    list_display = ["__str__", "live", "versions", "description", "created_at"]
+    search_fields = ["namespace", "name", "description"]
+    list_filter = ["namespace"]
+    readonly_fields = ["live", "versions"]
+    actions = ["roll_back"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RegisteredModel]:
+        rows: QuerySet[RegisteredModel] = super().get_queryset(request)
+        return rows.annotate(n_versions=Count("versions")).prefetch_related("routes__version")
+
+    def has_promote_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(CHANGE_VERSION)
+
+    @admin.display(description="live version")
+    def live(self, row: RegisteredModel) -> str:
+        routes = [route for route in row.routes.all() if route.mode == RouteMode.LIVE]
+        return str(routes[0].version.number) if routes else "none"
+
+    @admin.display(description="versions", ordering="n_versions")
+    def versions(self, row: Any) -> str:
+        url = reverse("admin:registry_version_changelist")
+        return format_html('<a href="{}?model__id__exact={}">{}</a>', url, row.pk, row.n_versions)
+
+    @admin.action(description="Roll back to the version live before", permissions=["promote"])
+    def roll_back(self, request: HttpRequest, rows: QuerySet[RegisteredModel]) -> None:
+        def work(row: RegisteredModel) -> str:
+            version = services.rollback(str(row), actor=_actor(request))
+            return f"{row} version {version.number} is live"
+
+        _each(self, request, rows, work)
+
+
+@admin.register(Version)
+class VersionAdmin(FactsAdmin):
+    list_display = ["__str__", "live", "state", "task", "size", "created_at", "created_by"]
+    list_filter = ["state", "task", "model"]
+    search_fields = ["model__namespace", "model__name", "digest", "note"]
+    date_hierarchy = "created_at"
+    ordering = ["-id"]
+    list_select_related = ["model"]
+    actions = ["promote", "retire", "verify"]
+    exclude = ["blobs"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
+        rows: QuerySet[Version] = super().get_queryset(request)
+        return rows.prefetch_related("routes")
+
+    def has_promote_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(CHANGE_VERSION)
+
+    @admin.display(boolean=True)
+    def live(self, row: Version) -> bool:
+        return any(route.mode == RouteMode.LIVE for route in row.routes.all())
+
+    @admin.display(description="MB", ordering="n_bytes")
+    def size(self, row: Version) -> str:
+        return f"{row.n_bytes / 1e6:.1f}"
+
+    @admin.action(description="Promote: let it answer all requests", permissions=["promote"])
+    def promote(self, request: HttpRequest, rows: QuerySet[Version]) -> None:
+        if rows.values("model").distinct().count() != rows.count():
+            self.message_user(request, "Select one version of a model.", messages.ERROR)
+            return
+        _each(self, request, rows, _changing(services.promote, "is live", _actor(request)))
+
+    @admin.action(description="Retire: take it out of use for good", permissions=["promote"])
+    def retire(self, request: HttpRequest, rows: QuerySet[Version]) -> None:
+        _each(self, request, rows, _changing(services.retire, "is retired", _actor(request)))
+
+    @admin.action(description="Verify: read every stored byte again", permissions=["promote"])
+    def verify(self, request: HttpRequest, rows: QuerySet[Version]) -> None:
+        actor = _actor(request)
+        _each(self, request, rows, lambda row: _verify(row, actor))
+
+
+@admin.register(Route)
+class RouteAdmin(FactsAdmin):
+    list_display = ["model", "number", "mode", "weight", "position"]
+    list_filter = ["mode"]
+    search_fields = ["model__namespace", "model__name"]
+    list_select_related = ["model", "version"]
+
+    @admin.display(description="version")
+    def number(self, row: Route) -> int:
+        return row.version.number
+
+
+@admin.register(Event)
+class EventAdmin(FactsAdmin):
+    list_display = ["at", "model", "kind", "number", "from_number", "to_number", "actor", "reason"]
+    list_filter = ["kind", "model"]
+    search_fields = ["model__namespace", "model__name", "actor", "reason"]
+    date_hierarchy = "at"
+    ordering = ["-id"]
+    list_select_related = ["model"]
+    show_full_result_count = False
+
+
+@admin.register(Blob)
+class BlobAdmin(FactsAdmin):
+    list_display = ["sha256", "size", "n_versions", "created_at"]
+    search_fields = ["=sha256"]
+    ordering = ["-created_at"]
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Blob]:
+        rows: QuerySet[Blob] = super().get_queryset(request)
+        return rows.annotate(n_users=Count("versions"))
+
+    @admin.display(description="versions", ordering="n_users")
+    def n_versions(self, row: Any) -> int:
+        return int(row.n_users)
+
+
+def _changing(change: Callable[..., object], outcome: str, actor: str) -> Callable[[Version], str]:
+    def work(row: Version) -> str:
+        change(str(row.model), row.number, actor=actor, reason="in the admin")
+        return f"{row} {outcome}"
+
+    return work
+
+
+def _verify(row: Version, actor: str) -> str:
+    found = services.verify(str(row.model), row.number, actor=actor).verification
+    if found.is_sound:
+        return f"{row} is sound"
+    n_faults = len(found.missing) + len(found.damaged) + len(found.extra)
+    raise RegistryError(f"{row} is damaged: {n_faults} faults, listed in its event")
+
+
+def _each(
+    view: ModelAdmin, request: HttpRequest, rows: QuerySet[_Row], work: Callable[[_Row], str]
+) -> None:
+    """Do `work` for each row and show its sentence, or that of the error that it met."""
+    for row in rows:
+        try:
+            view.message_user(request, f"{work(row)}.", messages.SUCCESS)
+        except RegistryError as error:
+            view.message_user(request, f"{error.message}.", messages.ERROR)
+
+
+def _actor(request: HttpRequest) -> str:
+    return f"{request.user.get_username()} (admin)"

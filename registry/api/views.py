@@ -1,0 +1,256 @@
+"""The registry over HTTP: models, versions, routes, events. Every change goes through services."""
+
+from typing import Any, TypeVar
+
+from django.db.models import Model, QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from access.drf import get_facts
+from registry import queries, services
+from registry.api.serializers import (
+    EventSerializer,
+    ModelDetailSerializer,
+    ModelSerializer,
+    NewModelSerializer,
+    ReasonSerializer,
+    RouteSerializer,
+    VerificationSerializer,
+    VersionDetailSerializer,
+    VersionSerializer,
+)
+from registry.models import Event, RegisteredModel, Route, Version
+from registry.services.upkeep import VerifyResult, report
+
+TAG = ["registry"]
+MODEL = [
+    OpenApiParameter("namespace", str, OpenApiParameter.PATH),
+    OpenApiParameter("name", str, OpenApiParameter.PATH),
+]
+VERSION = [*MODEL, OpenApiParameter("number", int, OpenApiParameter.PATH)]
+
+_Row = TypeVar("_Row", bound=Model)
+
+
+class _ListOfModel(ListAPIView[_Row]):
+    """A list that belongs to the model in the path; 404 when there is no such model."""
+
+    required_scopes = {"GET": "read"}
+
+    def find_model(self) -> RegisteredModel:
+        return queries.find_model(f"{self.kwargs['namespace']}/{self.kwargs['name']}")
+
+
+class ModelsView(ListAPIView[RegisteredModel]):
+    """Every model; a new one is empty until files are registered under its name."""
+
+    required_scopes = {"GET": "read", "POST": "push"}
+    serializer_class = ModelSerializer
+    queryset = RegisteredModel.objects.none()
+
+    def get_queryset(self) -> QuerySet[RegisteredModel]:
+        rows: QuerySet[RegisteredModel] = queries.model_rows()
+        return rows
+
+    @extend_schema(summary="List models", tags=TAG)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    @extend_schema(
+        summary="Make an empty model",
+        tags=TAG,
+        request=NewModelSerializer,
+        responses={201: ModelDetailSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        wanted = _read(NewModelSerializer, request)
+        model = services.create_model(
+            wanted["name"], actor=_actor(request), description=wanted["description"]
+        )
+        row = queries.model_rows().get(pk=model.pk)
+        return Response(ModelDetailSerializer(row).data, status=201)
+
+
+class ModelView(APIView):
+    """One model."""
+
+    required_scopes = {"GET": "read"}
+
+    @extend_schema(
+        summary="One model and its live version",
+        tags=TAG,
+        parameters=MODEL,
+        responses=ModelDetailSerializer,
+    )
+    def get(self, request: Request, namespace: str, name: str) -> Response:
+        model = queries.find_model(f"{namespace}/{name}")
+        return Response(ModelDetailSerializer(queries.model_rows().get(pk=model.pk)).data)
+
+
+class VersionsView(_ListOfModel[Version]):
+    """A model's versions, newest first."""
+
+    serializer_class = VersionSerializer
+    queryset = Version.objects.none()
+
+    def get_queryset(self) -> QuerySet[Version]:
+        rows = Version.objects.filter(model=self.find_model()).defer("manifest")
+        return rows.select_related("model").prefetch_related("routes")
+
+    @extend_schema(summary="List a model's versions", tags=TAG, parameters=MODEL)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+
+class VersionView(APIView):
+    """One version."""
+
+    required_scopes = {"GET": "read"}
+
+    @extend_schema(
+        summary="One version and its files",
+        tags=TAG,
+        parameters=VERSION,
+        responses=VersionDetailSerializer,
+    )
+    def get(self, request: Request, namespace: str, name: str, number: int) -> Response:
+        return _version_response(f"{namespace}/{name}", number)
+
+
+class PromoteView(APIView):
+    """Let a version answer."""
+
+    required_scopes = {"POST": "promote"}
+
+    @extend_schema(
+        summary="Let this version answer all requests",
+        description="Promoting the live version again changes nothing.",
+        tags=TAG,
+        parameters=VERSION,
+        request=ReasonSerializer,
+        responses=VersionDetailSerializer,
+    )
+    def post(self, request: Request, namespace: str, name: str, number: int) -> Response:
+        model, reason = f"{namespace}/{name}", _read(ReasonSerializer, request)["reason"]
+        services.promote(model, number, actor=_actor(request), reason=reason)
+        return _version_response(model, number)
+
+
+class RetireView(APIView):
+    """Take a version out of use."""
+
+    required_scopes = {"POST": "promote"}
+
+    @extend_schema(
+        summary="Take this version out of use for good",
+        tags=TAG,
+        parameters=VERSION,
+        request=ReasonSerializer,
+        responses=VersionDetailSerializer,
+    )
+    def post(self, request: Request, namespace: str, name: str, number: int) -> Response:
+        model, reason = f"{namespace}/{name}", _read(ReasonSerializer, request)["reason"]
+        services.retire(model, number, actor=_actor(request), reason=reason)
+        return _version_response(model, number)
+
+
+class VerifyView(APIView):
+    """Read a version's stored bytes again."""
+
+    required_scopes = {"POST": "promote"}
+
+    @extend_schema(
+        summary="Read and hash every stored byte of this version",
+        description="Takes as long as reading its files does. A version that is not sound is "
+        "marked damaged; what is being served goes on.",
+        tags=TAG,
+        parameters=VERSION,
+        request=None,
+        responses=VerificationSerializer,
+    )
+    def post(self, request: Request, namespace: str, name: str, number: int) -> Response:
+        result = services.verify(f"{namespace}/{name}", number, actor=_actor(request))
+        return Response(VerificationSerializer(_verification(result)).data)
+
+
+class RollbackView(APIView):
+    """Return to the version that was live before."""
+
+    required_scopes = {"POST": "promote"}
+
+    @extend_schema(
+        summary="Return to the version that was live before",
+        description="A second rollback goes one further back. Retired and damaged versions are "
+        "passed over.",
+        tags=TAG,
+        parameters=MODEL,
+        request=ReasonSerializer,
+        responses=VersionDetailSerializer,
+    )
+    def post(self, request: Request, namespace: str, name: str) -> Response:
+        model, reason = f"{namespace}/{name}", _read(ReasonSerializer, request)["reason"]
+        version = services.rollback(model, actor=_actor(request), reason=reason)
+        return _version_response(model, version.number)
+
+
+class RoutesView(APIView):
+    """A model's routes: few, so never cut into pages."""
+
+    required_scopes = {"GET": "read"}
+
+    @extend_schema(
+        summary="List a model's routes",
+        tags=TAG,
+        parameters=MODEL,
+        responses=RouteSerializer(many=True),
+    )
+    def get(self, request: Request, namespace: str, name: str) -> Response:
+        model = queries.find_model(f"{namespace}/{name}")
+        rows = Route.objects.filter(model=model).select_related("version")
+        return Response(RouteSerializer(rows, many=True).data)
+
+
+class EventsView(_ListOfModel[Event]):
+    """What happened to a model, newest first."""
+
+    serializer_class = EventSerializer
+    queryset = Event.objects.none()
+
+    def get_queryset(self) -> QuerySet[Event]:
+        return Event.objects.filter(model=self.find_model())
+
+    @extend_schema(summary="List a model's events", tags=TAG, parameters=MODEL)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+
+def _version_response(model: str, number: int) -> Response:
+    row = queries.find_version(queries.find_model(model), number)
+    return Response(VersionDetailSerializer(row).data)
+
+
+def _verification(result: VerifyResult) -> dict[str, Any]:
+    return {
+        "model": result.version.model,
+        "version": result.version.number,
+        "state": result.state.value,
+        "is_sound": result.verification.is_sound,
+        **report(result.verification),
+    }
+
+
+def _read(shape: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
+    serializer = shape(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    values: dict[str, Any] = serializer.validated_data
+    return values
+
+
+def _actor(request: Request) -> str:
+    """Who asks, as events keep it: the key's or account's name, and its id since names repeat."""
+    facts = get_facts(request)
+    return f"{facts.name} ({facts.id})" if facts else "unknown"

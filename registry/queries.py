@@ -1,0 +1,163 @@
+"""The only readers of the registry that other apps call. They return specs, never rows."""
+
+from functools import lru_cache
+from typing import Any
+
+from django.db.models import Count, Prefetch
+from django.db.models.signals import post_save
+from django.dispatch import receiver
+
+from registry.errors import InvalidName, ModelNotFound, VersionNotFound
+from registry.location import open_store
+from registry.models import RegisteredModel, RegistryState, Route, Version
+from registry.names import parse_model_name
+from registry.specs import (
+    DesiredState,
+    ModelSpec,
+    Pooling,
+    RouteMode,
+    RouteSpec,
+    VersionSpec,
+)
+
+MAX_CACHED_LABELS = 4_096
+
+STATE_ID = 1
+
+
+def load_generation() -> int:
+    """How many times what should be served has changed; one tiny query, meant for polling."""
+    return (
+        RegistryState.objects.filter(pk=STATE_ID).values_list("generation", flat=True).first() or 0
+    )
+
+
+def load_desired_state() -> DesiredState:
+    """What should be served, for every model that has a route."""
+    # The generation first: a change in between is then seen again by the next poll, not missed.
+    generation = load_generation()
+    routes: dict[str, list[RouteSpec]] = {}
+    rows = Route.objects.select_related("version__model").defer("version__manifest")
+    for row in rows.order_by("model__namespace", "model__name", "position", "id"):
+        routes.setdefault(str(row.version.model), []).append(
+            RouteSpec(
+                version=version_spec(row.version), mode=RouteMode(row.mode), weight=row.weight
+            )
+        )
+    return DesiredState(
+        generation=generation, routes={name: tuple(specs) for name, specs in routes.items()}
+    )
+
+
+def load_version(model: str, number: int) -> VersionSpec:
+    """One version, whatever its state; raises ModelNotFound or VersionNotFound."""
+    return version_spec(find_version(find_model(model), number))
+
+
+def load_live_version(model: str) -> VersionSpec | None:
+    """The version that answers, None before the first promotion; raises ModelNotFound."""
+    route = (
+        Route.objects.filter(model=find_model(model), mode=RouteMode.LIVE)
+        .select_related("version__model")
+        .first()
+    )
+    return version_spec(route.version) if route else None
+
+
+def load_labels(model: str, number: int) -> tuple[str, ...]:
+    """A version's class names in logit order; raises ModelNotFound or VersionNotFound.
+
+    Remembered in the process, since a version never changes.
+    """
+    return _labels(model, number)
+
+
+def load_models() -> tuple[ModelSpec, ...]:
+    """Every registered model by name."""
+    return tuple(map(model_spec, model_rows()))
+
+
+def load_model(model: str) -> ModelSpec:
+    """One registered model; raises ModelNotFound."""
+    return model_spec(_find(model_rows(), model))
+
+
+# What follows hands out rows: for this app only.
+
+
+def model_rows() -> Any:
+    """Models with what `model_spec` needs, in two queries."""
+    live = Route.objects.filter(mode=RouteMode.LIVE).select_related("version")
+    return RegisteredModel.objects.annotate(
+        n_versions=Count("versions", distinct=True)
+    ).prefetch_related(Prefetch("routes", live, to_attr="live_routes"))
+
+
+def model_spec(row: Any) -> ModelSpec:
+    """The facts of a row of `model_rows`."""
+    live = None
+    for route in row.live_routes:
+        route.version.model = row
+        live = version_spec(route.version)
+    return ModelSpec(
+        name=str(row),
+        description=row.description,
+        created_at=row.created_at,
+        n_versions=row.n_versions,
+        live=live,
+    )
+
+
+def version_spec(row: Version) -> VersionSpec:
+    """The facts of a version's row."""
+    return VersionSpec(
+        model=str(row.model),
+        number=row.number,
+        digest=row.digest,
+        task=row.task,
+        labels=tuple(row.labels),
+        pooling=Pooling(row.pooling),
+        view=open_store().view(row.digest),
+        n_bytes=row.n_bytes,
+    )
+
+
+def find_model(model: str) -> RegisteredModel:
+    """The row of `namespace/name`; raises ModelNotFound."""
+    row: RegisteredModel = _find(RegisteredModel.objects.all(), model)
+    return row
+
+
+def find_version(model: RegisteredModel, number: int) -> Version:
+    """The row of a model's version; raises VersionNotFound."""
+    row = Version.objects.filter(model=model, number=number).first()
+    if row is None:
+        raise VersionNotFound(
+            f"{model} has no version {number}", details={"model": str(model), "version": number}
+        )
+    row.model = model
+    return row
+
+
+@lru_cache(maxsize=MAX_CACHED_LABELS)
+def _labels(model: str, number: int) -> tuple[str, ...]:
+    return tuple(find_version(find_model(model), number).labels)
+
+
+@receiver(post_save, sender=Version, dispatch_uid="registry.forget_labels")
+def _forget_labels(sender: type[Version], created: bool, **kwargs: object) -> None:
+    # In a database that was emptied or restored, a name and number can mean another version.
+    if created:
+        _labels.cache_clear()
+
+
+def _find(rows: Any, model: str) -> Any:
+    try:
+        namespace, name = parse_model_name(model)
+    except InvalidName as error:
+        # What can have no row is not there; the database never sees such text.
+        raise ModelNotFound(f"there is no model {model!r:.120}") from error
+    row = rows.filter(namespace=namespace, name=name).first()
+    if row is None:
+        raise ModelNotFound(f"there is no model {model}", details={"model": model})
+    return row

@@ -1,0 +1,68 @@
+"""What every writer shares: locks, checked texts, events, the generation."""
+
+from typing import Any
+
+from django.db.models import F
+
+from registry.errors import InvalidField
+from registry.models import MAX_TEXT_CHARS, Event, RegisteredModel, RegistryState, Version
+from registry.queries import STATE_ID, find_model
+from registry.specs import EventKind
+
+MAX_ACTOR_CHARS = 150
+
+
+def lock_model(name: str) -> RegisteredModel:
+    """The model's row, locked until the transaction ends; raises ModelNotFound.
+
+    Changes of one model follow one another. SQLite locks the whole database from the
+    transaction's first statement instead.
+    """
+    return RegisteredModel.objects.select_for_update().get(pk=find_model(name).pk)
+
+
+def check_text(field: str, text: str, *, limit: int = MAX_TEXT_CHARS) -> str:
+    """`text` stripped, if it is short and printable; raises InvalidField naming `field`."""
+    stripped = text.strip()
+    if len(stripped) > limit:
+        raise InvalidField(f"{field} is over {limit} characters", details={"field": field})
+    if not all(char.isprintable() or char in "\n\t" for char in stripped):
+        raise InvalidField(f"{field} holds a control character", details={"field": field})
+    return stripped
+
+
+def check_actor(actor: str) -> str:
+    """Who did it, as events keep it: cut to the column's length; raises InvalidField when empty."""
+    checked = check_text("actor", actor[:MAX_ACTOR_CHARS])
+    if not checked:
+        raise InvalidField("actor must say who does this", details={"field": "actor"})
+    return checked
+
+
+def add_event(
+    kind: EventKind,
+    model: RegisteredModel,
+    *,
+    actor: str,
+    version: Version | None = None,
+    reason: str = "",
+    details: dict[str, Any] | None = None,
+    change: tuple[int | None, int | None] = (None, None),
+) -> None:
+    """Append an event; `change` is the live version before and after."""
+    Event.objects.create(
+        kind=kind,
+        model=model,
+        number=version.number if version else None,
+        actor=actor,
+        reason=reason,
+        details=details or {},
+        from_number=change[0],
+        to_number=change[1],
+    )
+
+
+def raise_generation() -> None:
+    """Let every replica see that its routes are out of date."""
+    RegistryState.objects.get_or_create(pk=STATE_ID)
+    RegistryState.objects.filter(pk=STATE_ID).update(generation=F("generation") + 1)
