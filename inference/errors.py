@@ -1,0 +1,128 @@
+"""What can go wrong between a request and its answer.
+
+request bytes → request → text → entry → batch → answer
+
+InferenceError
+├── RequestError             the caller can mend it
+│   ├── InvalidJson          bytes that are not JSON or not UTF-8
+│   ├── InvalidRequest       JSON of the wrong shape; `details.field` names the place
+│   ├── UnknownParameter     a parameter this task does not have
+│   ├── InvalidText          a text that is empty, holds NUL or a lone surrogate
+│   ├── TextTooLong          one text over the limit
+│   ├── TooManyInputs        more texts than one request may hold
+│   ├── BodyTooLarge         more bytes than one request may hold
+│   ├── LengthRequired       a chunked body where a length is needed
+│   └── JobNotFound          no such job
+├── Unavailable              the server's state; trying again can help
+│   ├── QueueFull            refused at the door; `retry_after_s` is the predicted wait
+│   ├── DeadlineExceeded     the answer could not be ready in time
+│   ├── ModelNotReady        the model is registered, its version is not loaded (yet)
+│   ├── LaneFailed           the thread that ran the batch died; it restarts
+│   └── ShuttingDown         the process is draining
+├── InputFailed              the forward pass fails on this input, alone
+└── RequestCancelled         the client hung up (seen in logs and metrics only)
+"""
+
+from typing import Self
+
+from access.errors import BellwetherError
+
+
+class InferenceError(BellwetherError):
+    """Any expected failure of the inference plane."""
+
+
+class RequestError(InferenceError):
+    """The caller can mend it."""
+
+
+class InvalidJson(RequestError):
+    code = "invalid_json"
+
+
+class InvalidRequest(RequestError):
+    code = "invalid_request"
+
+
+class UnknownParameter(RequestError):
+    code = "unknown_parameter"
+
+
+class InvalidText(RequestError):
+    code = "invalid_text"
+
+
+class TextTooLong(RequestError):
+    code = "text_too_long"
+
+
+class TooManyInputs(RequestError):
+    code = "too_many_inputs"
+
+
+class BodyTooLarge(RequestError):
+    code = "body_too_large"
+
+
+class BodyTooSlow(RequestError):
+    code = "body_too_slow"
+
+
+class NotFound(RequestError):
+    code = "not_found"
+
+
+class MethodNotAllowed(RequestError):
+    code = "method_not_allowed"
+
+
+class JobNotFound(RequestError):
+    code = "job_not_found"
+
+
+class Unavailable(InferenceError):
+    """The server's state; trying again can help."""
+
+
+class QueueFull(Unavailable):
+    code = "queue_full"
+
+
+class DeadlineExceeded(Unavailable):
+    code = "deadline_exceeded"
+
+
+class ModelNotReady(Unavailable):
+    code = "model_not_ready"
+
+
+class LaneFailed(Unavailable):
+    code = "lane_failed"
+
+
+class ShuttingDown(Unavailable):
+    code = "shutting_down"
+
+
+class DatabaseUnavailable(Unavailable):
+    code = "database_unavailable"
+
+
+class InputFailed(InferenceError):
+    code = "input_failed"
+
+
+class RequestCancelled(InferenceError):
+    code = "request_cancelled"
+
+
+class InternalError(InferenceError):
+    code = "internal_error"
+
+    @classmethod
+    def during(cls, request_id: str) -> Self:
+        """Return what a caller sees of a bug."""
+        return cls(
+            "Something went wrong on our side. Quote the request id when you report it.",
+            details={"request_id": request_id},
+        )
