@@ -1,0 +1,173 @@
+"""The only writer of feedback: what is true of a prediction, and the counts that follow."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+
+from monitoring.counters import Key, add, cells_of
+from monitoring.errors import MonitoringError, PredictionNotFound, UnknownLabel
+from monitoring.models import ConfusionCell, Feedback, Prediction
+from monitoring.recorder import get_local_writer
+from monitoring.specs import DEFAULT_SOURCE, FeedbackItem, Outcome
+from registry import queries
+from registry.errors import RegistryError
+
+LoadLabels = Callable[[str, int], tuple[str, ...]]
+
+LONGEST_WAIT_S = 2.0
+_POLL_S = 0.02
+# Rows follow their answers within a second; another replica's clock may be a little off.
+_RECENT = timedelta(seconds=10)
+_SHOWN_LABELS = 100
+
+
+def give_feedback(
+    items: Sequence[FeedbackItem],
+    *,
+    key_id: str,
+    now: datetime,
+    load_labels: LoadLabels = queries.load_labels,
+    wait_s: float = LONGEST_WAIT_S,
+) -> list[Outcome | MonitoringError]:
+    """Say what is true of predictions; one outcome or error for each item, in their order.
+
+    A label that counts already changes nothing, unless a different source is named. Any other
+    label becomes the next revision and the only one that counts, whatever its source. Errors are
+    PredictionNotFound and UnknownLabel; an item's error leaves the other items alone. A prediction
+    answered seconds ago may still be on its way: it is waited for, `wait_s` in all at most.
+    """
+    ids = {item.prediction_id for item in items}
+    _wait_until_kept(ids, now=now, timeout_s=wait_s)
+    with transaction.atomic():
+        # One lock a prediction, in one order: of two labels at once, the second sees the first.
+        locked = Prediction.objects.select_for_update().filter(id__in=ids).order_by("id")
+        ledger = _Ledger(locked, key_id=key_id, now=now, load_labels=load_labels)
+        outcomes = [ledger.settle(item) for item in items]
+        ledger.save()
+    return outcomes
+
+
+class _Ledger:
+    """The labels that count, while one request changes them."""
+
+    def __init__(
+        self,
+        predictions: Iterable[Prediction],
+        *,
+        key_id: str,
+        now: datetime,
+        load_labels: LoadLabels,
+    ) -> None:
+        self._predictions = {row.id: row for row in predictions}
+        self._counting = _latest(self._predictions)
+        self._key_id, self._now, self._load_labels = key_id, now, load_labels
+        self._added: list[Feedback] = []
+        self._changes: Counter[Key] = Counter()
+
+    def settle(self, item: FeedbackItem) -> Outcome | MonitoringError:
+        prediction = self._predictions.get(item.prediction_id)
+        if prediction is None:
+            return PredictionNotFound(
+                f"No prediction {item.prediction_id} is kept: ids come with predictions and are "
+                "forgotten after the retention time.",
+                details={"prediction_id": str(item.prediction_id)},
+            )
+        if error := _label_error(item, self._allowed(prediction)):
+            return error
+        old = self._counting.get(prediction.id)
+        if old is None:
+            return _outcome("recorded", prediction, self._revise(prediction, item))
+        if old.label == item.correct_label and item.source in (None, old.source):
+            return _outcome("unchanged", prediction, old)
+        return _outcome("revised", prediction, self._revise(prediction, item))
+
+    def save(self) -> None:
+        Feedback.objects.bulk_create(self._added)
+        add(ConfusionCell, self._changes)
+
+    def _revise(self, prediction: Prediction, item: FeedbackItem) -> Feedback:
+        old = self._counting.get(prediction.id)
+        new = Feedback(
+            prediction=prediction,
+            revision=old.revision + 1 if old else 1,
+            label=item.correct_label,
+            source=item.source or DEFAULT_SOURCE,
+            at=self._now,
+            key_id=self._key_id,
+        )
+        if old:
+            self._changes.subtract(cells_of(prediction, old))
+        self._changes.update(cells_of(prediction, new))
+        self._counting[prediction.id] = new
+        self._added.append(new)
+        return new
+
+    def _allowed(self, prediction: Prediction) -> tuple[str, ...]:
+        try:
+            return self._load_labels(prediction.model, prediction.version)
+        except RegistryError:
+            # The version is gone from the registry; its predictions still say what it could say.
+            return tuple(prediction.scores)
+
+
+def _latest(ids: Collection[UUID]) -> dict[UUID, Feedback]:
+    rows = Feedback.objects.filter(prediction_id__in=list(ids)).order_by("revision")
+    return {row.prediction_id: row for row in rows}
+
+
+def _label_error(item: FeedbackItem, allowed: tuple[str, ...]) -> UnknownLabel | None:
+    if item.correct_label in allowed:
+        return None
+    folded = item.correct_label.casefold().strip()
+    meant = [label for label in allowed if label.casefold() == folded]
+    hint = f"did you mean {meant[0]!r}?" if len(meant) == 1 else "use one of the allowed labels."
+    return UnknownLabel(
+        f"{item.correct_label[:80]!r} is no label of the version that predicted: {hint}",
+        details={
+            "field": "correct_label",
+            "prediction_id": str(item.prediction_id),
+            "allowed": list(allowed[:_SHOWN_LABELS]),
+        },
+    )
+
+
+def _outcome(status: str, prediction: Prediction, feedback: Feedback) -> Outcome:
+    return Outcome(
+        status=status,
+        prediction_id=prediction.id,
+        predicted_label=prediction.label,
+        correct_label=feedback.label,
+        source=feedback.source,
+        revision=feedback.revision,
+        at=feedback.at,
+    )
+
+
+def _wait_until_kept(ids: Collection[UUID], *, now: datetime, timeout_s: float) -> None:
+    missing = _missing(ids)
+    if not missing:
+        return
+    deadline = time.monotonic() + timeout_s
+    if writer := get_local_writer():
+        # Also right after an outage, when older predictions are still in the journal.
+        writer.wait_caught_up(timeout_s)
+        missing = _missing(missing)
+    while any(_is_recent(id, now) for id in missing) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+        missing = _missing(missing)
+
+
+def _missing(ids: Collection[UUID]) -> set[UUID]:
+    kept = Prediction.objects.filter(id__in=list(ids)).values_list("id", flat=True)
+    return set(ids) - set(kept)
+
+
+def _is_recent(id: UUID, now: datetime) -> bool:
+    # The first 48 bits of a uuid7 are milliseconds since the epoch.
+    return (
+        id.version == 7 and abs((id.int >> 80) / 1000 - now.timestamp()) < _RECENT.total_seconds()
+    )

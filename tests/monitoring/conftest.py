@@ -1,0 +1,19 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from inference.journal import Journal
+from monitoring.recorder import JournalWriter
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    made = Journal.open(tmp_path / "journal", segment_bytes=8192)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def writer(journal: Journal) -> JournalWriter:
+    return JournalWriter(journal)
