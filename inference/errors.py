@@ -76,6 +76,10 @@ class MethodNotAllowed(RequestError):
     code = "method_not_allowed"
 
 
+class UnsupportedMediaType(RequestError):
+    code = "unsupported_media_type"
+
+
 class JobNotFound(RequestError):
     code = "job_not_found"
 

@@ -1,0 +1,99 @@
+"""The one table from error code to what a client sees, and the shape each dialect gives it.
+
+Both planes use it: this plane directly, the management plane through `config.exceptions`. A test
+walks every error class and fails when a code is missing here or in docs/reference/errors.md.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from access.errors import BellwetherError
+
+Dialect = Literal["native", "classic"]
+
+STATUS: Mapping[str, int] = {
+    # access
+    "missing_key": 401,
+    "invalid_key": 401,
+    "scope_missing": 403,
+    "rate_limited": 429,
+    "keys_unavailable": 503,
+    "invalid_key_fields": 422,
+    "key_not_found": 404,
+    # registry
+    "model_not_found": 404,
+    "version_not_found": 404,
+    "model_exists": 409,
+    "invalid_name": 422,
+    "invalid_field": 422,
+    "invalid_path": 422,
+    "invalid_manifest": 422,
+    "content_refused": 422,
+    "source_unreadable": 422,
+    "version_conflict": 409,
+    "version_not_routable": 409,
+    "version_damaged": 409,
+    "version_is_live": 409,
+    "nothing_to_roll_back": 409,
+    "blob_damaged": 500,
+    "store_full": 507,
+    # monitoring
+    "prediction_not_found": 404,
+    "unknown_label": 422,
+    "invalid_feedback": 422,
+    "invalid_window": 422,
+    "invalid_filter": 422,
+    "too_many_classes": 422,
+    # the request
+    "invalid_json": 400,
+    "invalid_request": 422,
+    "unknown_parameter": 422,
+    "invalid_text": 422,
+    "text_too_long": 422,
+    "too_many_inputs": 422,
+    "body_too_large": 413,
+    "body_too_slow": 408,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "unsupported_media_type": 415,
+    "job_not_found": 404,
+    # the server's state
+    "queue_full": 429,
+    "deadline_exceeded": 504,
+    "model_not_ready": 503,
+    "lane_failed": 503,
+    "shutting_down": 503,
+    "database_unavailable": 503,
+    "job_gave_up": 500,
+    # the input, or nobody there to answer
+    "input_failed": 500,
+    "request_cancelled": 499,
+    "internal_error": 500,
+}
+
+
+def status_of(error: BellwetherError) -> int:
+    return STATUS[error.code]
+
+
+def headers_of(error: BellwetherError) -> dict[str, str]:
+    """Return the headers that go with `error`: Retry-After in whole seconds, WWW-Authenticate."""
+    headers = {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    if error.code == "method_not_allowed" and "allow" in error.details:
+        headers["Allow"] = str(error.details["allow"])
+    if STATUS[error.code] == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="bellwether"'
+    return headers
+
+
+def body_of(error: BellwetherError, dialect: Dialect = "native") -> dict[str, Any]:
+    """Return the JSON that `dialect`'s clients expect; classic clients read `detail`."""
+    inner: dict[str, Any] = {"code": error.code, "message": error.message}
+    if error.details:
+        inner["details"] = error.details
+    if dialect == "classic":
+        return {"detail": error.message, "error": inner}
+    return {"error": inner}

@@ -1,0 +1,37 @@
+"""What one request may hold, the same for every dialect."""
+
+from dataclasses import dataclass
+
+from inference.http import codec
+from inference.tasks.tokenizing import Pair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestLimits:
+    """Sizes in bytes, texts and characters; `timeout_s` is how long an answer may take."""
+
+    max_body_bytes: int
+    max_inputs: int
+    max_job_inputs: int
+    max_text_chars: int
+    timeout_s: float
+
+    def check(self, inputs: list[str | Pair], *, field: str) -> None:
+        """Raise when `inputs` hold too many texts or one that no model should see."""
+        codec.check_texts(
+            inputs,
+            field=field,
+            max_inputs=self.max_inputs,
+            max_chars=self.max_text_chars,
+            many_hint=f"Split them, or send up to {self.max_job_inputs} to /async-sentiment.",
+        )
+
+    def check_job(self, inputs: list[str | Pair], *, field: str) -> None:
+        """Raise as `check` does, by the limit for asynchronous jobs."""
+        codec.check_texts(
+            inputs,
+            field=field,
+            max_inputs=self.max_job_inputs,
+            max_chars=self.max_text_chars,
+            many_hint="Split them into several jobs.",
+        )

@@ -1,0 +1,107 @@
+"""The inference plane's half of the OpenAPI document, from the same endpoints that run."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from inference.http.endpoints import Endpoint
+from inference.tasks.text_classification import TextClassificationParameters
+
+_REF = "#/components/schemas/{name}"
+_SECURITY: list[dict[str, list[str]]] = [{"BearerKey": []}, {"HeaderKey": []}]
+
+
+class ErrorDetail(msgspec.Struct):
+    """`code` is stable and listed in docs/reference/errors.md; `message` names the field and the
+    remedy.
+    """
+
+    code: str
+    message: str
+    details: dict[str, Any] | None = None
+
+
+class ErrorReply(msgspec.Struct):
+    error: ErrorDetail
+
+
+class ClassicErrorReply(msgspec.Struct):
+    detail: str
+    error: ErrorDetail
+
+
+def describe(endpoints: Sequence[Endpoint[Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return (`paths`, `components.schemas`) that document `endpoints`."""
+    types: list[Any] = [TextClassificationParameters, ErrorReply, ClassicErrorReply]
+    for endpoint in endpoints:
+        types += [
+            kind for kind in (endpoint.body, endpoint.reply) if kind is not None and kind is not str
+        ]
+    _, components = msgspec.json.schema_components(types, ref_template=_REF)
+    components["PredictRequest"]["properties"]["parameters"] = _ref(TextClassificationParameters)
+    paths: dict[str, Any] = {}
+    for endpoint in endpoints:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
+    return paths, components
+
+
+def _operation(endpoint: Endpoint[Any]) -> dict[str, Any]:
+    error = _json(_ref(ClassicErrorReply if endpoint.dialect == "classic" else ErrorReply))
+    names = re.findall(r"{(\w+)}", endpoint.path)
+    operation: dict[str, Any] = {
+        "operationId": f"{endpoint.tag}_{endpoint.handler.__name__}",
+        "summary": endpoint.summary,
+        "tags": [endpoint.tag],
+        "responses": {
+            "200": {"description": "Done.", "content": _content(endpoint.reply)},
+            **{
+                status: {"description": text, "content": error}
+                for status, text in _failures(endpoint).items()
+            },
+        },
+        "security": _SECURITY if endpoint.scope else [{}],
+    }
+    if endpoint.scope:
+        operation["description"] = f"Needs the scope `{endpoint.scope}`."
+    if names:
+        operation["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in names
+        ]
+    if endpoint.body is not None:
+        operation["requestBody"] = {"required": True, "content": _json(_ref(endpoint.body))}
+    return operation
+
+
+def _failures(endpoint: Endpoint[Any]) -> dict[str, str]:
+    failures: dict[str, str] = {}
+    if endpoint.scope:
+        failures |= {"401": "No key, or not a good one.", "403": "The key lacks the scope."}
+    if endpoint.body is not None:
+        failures |= {
+            "400": "The body is not JSON.",
+            "413": "The body is too large.",
+            "422": "A field is wrong; the message names it.",
+            "429": "Too many requests, or the queue is full: see Retry-After.",
+            "503": "The model is not loaded, or the server is stopping.",
+            "504": "No answer was ready in time.",
+        }
+    if "{" in endpoint.path:
+        failures["404"] = "There is no such thing."
+    return failures
+
+
+def _content(kind: Any) -> dict[str, Any]:
+    if kind is str:
+        return {"text/plain": {"schema": {"type": "string"}}}
+    return _json(_ref(kind))
+
+
+def _ref(kind: type[Any]) -> dict[str, Any]:
+    return {"$ref": _REF.format(name=kind.__name__)}
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}

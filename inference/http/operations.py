@@ -1,0 +1,170 @@
+"""Health and metrics: what orchestrators and Prometheus ask."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+from weakref import WeakKeyDictionary
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from access.scopes import Scope
+from inference.errors import InferenceError
+from inference.http.endpoints import Endpoint, Received, Reply
+from inference.metrics import READY
+from inference.predictor import Predictor
+from inference.reconciler import Reconciler
+from inference.service import Service
+
+# Older proof than this, and readiness runs a real forward pass.
+PROOF_S = 15.0
+PROBE_TIMEOUT_S = 5.0
+PROBE_TEXT = "ready"
+
+
+class Live(msgspec.Struct, frozen=True):
+    status: Literal["live"]
+
+
+class ServedModel(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`version` is null while nothing of the model is loaded; `failure` says why a version does
+    not load.
+    """
+
+    model: str
+    version: int | None
+    device: str | None
+    failure: str | None = None
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """`reasons` is empty when ready."""
+
+    status: Literal["ready", "not_ready"]
+    reasons: list[str]
+    models: list[ServedModel]
+
+
+class ClassicHealth(msgspec.Struct, frozen=True):
+    status: Literal["healthy", "unhealthy"]
+    model_loaded: bool
+    model: str
+    version: int | None
+    device: str | None
+
+
+class Operations:
+    def __init__(
+        self,
+        service: Service,
+        reconciler: Reconciler,
+        *,
+        model: str,
+        metrics_open: bool,
+        before_scrape: Callable[[], None],
+    ) -> None:
+        self._service, self._reconciler, self._model = service, reconciler, model
+        self._metrics_open, self._before_scrape = metrics_open, before_scrape
+        self._proved_at: WeakKeyDictionary[Predictor, float] = WeakKeyDictionary()
+
+    def endpoints(self) -> list[Endpoint[Any]]:
+        return [
+            self._get("/health/live", self.live, Live, "Whether the process runs", None),
+            self._get(
+                "/health/ready",
+                self.ready,
+                Ready,
+                "Whether it can answer predictions (503 if not)",
+                None,
+            ),
+            self._get("/health", self.classic, ClassicHealth, "The classic health answer", None),
+            self._get(
+                "/metrics",
+                self.metrics,
+                str,
+                "Prometheus metrics",
+                None if self._metrics_open else Scope.READ,
+            ),
+        ]
+
+    def _get(
+        self, path: str, handler: Any, reply: Any, summary: str, scope: Scope | None
+    ) -> Endpoint[Any]:
+        return Endpoint(
+            method="GET",
+            path=path,
+            handler=handler,
+            scope=scope,
+            reply=reply,
+            summary=summary,
+            tag="operations",
+        )
+
+    async def live(self, received: Received[None]) -> Reply:
+        return Reply(Live("live"))
+
+    async def ready(self, received: Received[None]) -> Reply:
+        reasons = await self._reasons()
+        READY.set(not reasons)
+        reply = Ready("not_ready" if reasons else "ready", reasons, self._models())
+        return Reply(reply, status=503 if reasons else 200)
+
+    async def classic(self, received: Received[None]) -> Reply:
+        reasons = await self._reasons()
+        routes = self._service.serving.table.routes.get(self._model, ())
+        predictor = routes[0].predictor if routes else None
+        reply = ClassicHealth(
+            status="unhealthy" if reasons else "healthy",
+            model_loaded=predictor is not None,
+            model=self._model,
+            version=predictor.spec.number if predictor else None,
+            device=predictor.runtime.device if predictor else None,
+        )
+        return Reply(reply, status=503 if reasons else 200)
+
+    async def metrics(self, received: Received[None]) -> Reply:
+        self._before_scrape()
+        return Reply(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    async def _reasons(self) -> list[str]:
+        table = self._service.serving.table
+        reasons = [
+            f"{model} does not load: {why}" for model, why in self._reconciler.failures.items()
+        ]
+        if table.generation < 0:
+            reasons.append("the registry has not been read yet")
+        if not self._service.engine.is_healthy:
+            reasons.append("a lane of the engine has died and is starting again")
+        for predictor in table.predictors():
+            if reason := await self._disproof(predictor):
+                reasons.append(reason)
+        return reasons
+
+    async def _disproof(self, predictor: Predictor) -> str | None:
+        """Run a forward pass unless one was proven lately; return why it failed, if it did."""
+        now = time.monotonic()
+        if now - self._proved_at.get(predictor, -PROOF_S) < PROOF_S:
+            return None
+        encoded = predictor.task.encode([PROBE_TEXT], short=True)
+        try:
+            results = await self._service.engine.submit(
+                predictor, encoded, deadline=now + PROBE_TIMEOUT_S
+            )
+        except InferenceError as error:
+            return f"{predictor.spec.model}: {error.message}"
+        if isinstance(results[0], InferenceError):
+            return f"{predictor.spec.model}: {results[0].message}"
+        self._proved_at[predictor] = now
+        return None
+
+    def _models(self) -> list[ServedModel]:
+        failures = self._reconciler.failures
+        return [
+            ServedModel(
+                model,
+                routes[0].predictor.spec.number if routes else None,
+                routes[0].predictor.runtime.device if routes else None,
+                failures.get(model),
+            )
+            for model, routes in sorted(self._service.serving.table.routes.items())
+        ]

@@ -1,0 +1,20 @@
+"""A Predictor: one loaded version, as task + runtime + view."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from inference.runtimes.ports import Runtime
+from inference.tasks.ports import Encoded, Forwarded, Task
+from registry.specs import VersionSpec
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True, eq=False)
+class Predictor:
+    """Compared by identity: the engine never puts two of them into one batch."""
+
+    spec: VersionSpec
+    task: Task
+    runtime: Runtime
+
+    def forward(self, batch: Sequence[Encoded]) -> list[Forwarded]:
+        return self.runtime.forward(batch)

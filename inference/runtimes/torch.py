@@ -1,0 +1,134 @@
+"""Models in PyTorch: one forward pass gives the logits and the pooled embedding.
+
+Loads safetensors only, never remote code, never from the network.
+"""
+
+import inspect
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoModelForSequenceClassification
+from transformers.utils import logging as transformers_logging
+
+from inference.runtimes.ports import Placement
+from inference.tasks.ports import Encoded, Floats, Forwarded
+from registry.specs import Pooling, VersionSpec
+
+# A bar for each load means nothing in a server's log.
+transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def resolve_placement(device: str, dtype: str, *, n_cores: int, n_lanes: int) -> Placement:
+    """Turn the settings into a placement: `auto` takes a GPU if there is one.
+
+    Raises ValueError when the device is asked for by name and is not there.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(
+            f"BELLWETHER_DEVICE is {device}, but torch {torch.__version__} finds no CUDA device"
+        )
+    if dtype == "auto":
+        dtype = "bfloat16" if device.startswith("cuda") else "float32"
+    lanes = n_lanes or default_lanes(device, n_cores)
+    return Placement(device=device, dtype=dtype, n_threads=max(1, n_cores // lanes))
+
+
+def default_lanes(device: str, n_cores: int) -> int:
+    """Return how many forward passes run at once: a core each on CPU, two on a GPU to hide the
+    launches.
+    """
+    return n_cores if device == "cpu" else 2
+
+
+class TorchRuntime:
+    """One version's model on one device."""
+
+    def __init__(
+        self, spec: VersionSpec, placement: Placement, *, pad_id: int, pads_left: bool
+    ) -> None:
+        self._device = torch.device(placement.device)
+        self._dtype = _DTYPES[placement.dtype]
+        self._pooling = spec.pooling
+        self._pad_id, self._pads_left = pad_id, pads_left
+        self._n_threads = placement.n_threads
+        self._thread = threading.local()
+        self._model = AutoModelForSequenceClassification.from_pretrained(
+            spec.view,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=self._dtype,
+        )
+        self._model.requires_grad_(False).eval().to(self._device)
+        self._extra = {"output_hidden_states": True, "return_dict": True}
+        if "use_cache" in inspect.signature(self._model.forward).parameters:
+            self._extra["use_cache"] = False
+
+    @property
+    def device(self) -> str:
+        return f"{self._device} {str(self._dtype).removeprefix('torch.')}"
+
+    @torch.inference_mode()
+    def forward(self, batch: Sequence[Encoded]) -> list[Forwarded]:
+        self._limit_threads()
+        arrays = padded(batch, pad_id=self._pad_id, pads_left=self._pads_left)
+        inputs = {
+            name: torch.from_numpy(array).to(self._device, non_blocking=True)
+            for name, array in arrays.items()
+        }
+        output = self._model(**inputs, **self._extra)
+        states = output.hidden_states[-1]
+        pooled = pool(states, inputs["attention_mask"], self._pooling)
+        logits, embeddings = _numpy(output.logits), _numpy(pooled)
+        return [Forwarded(logits[i], embeddings[i]) for i in range(len(batch))]
+
+    def _limit_threads(self) -> None:
+        # OpenMP keeps the thread count per calling thread: each lane sets its own, once.
+        if not getattr(self._thread, "is_limited", False):
+            torch.set_num_threads(self._n_threads)
+            self._thread.is_limited = True
+
+
+def _numpy(tensor: torch.Tensor) -> Floats:
+    result: Floats = tensor.float().cpu().numpy()
+    return result
+
+
+def padded(batch: Sequence[Encoded], *, pad_id: int, pads_left: bool) -> dict[str, Any]:
+    """Return int64 arrays [n, longest]: `input_ids`, `attention_mask` and, if present,
+    `token_type_ids`.
+    """
+    longest = max(encoded.n_tokens for encoded in batch)
+    shape = (len(batch), longest)
+    ids, mask = np.full(shape, pad_id, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    arrays = {"input_ids": ids, "attention_mask": mask}
+    if batch[0].type_ids is not None:
+        arrays["token_type_ids"] = np.zeros(shape, dtype=np.int64)
+    for row, encoded in enumerate(batch):
+        n = encoded.n_tokens
+        place = slice(longest - n, longest) if pads_left else slice(0, n)
+        ids[row, place] = encoded.ids
+        mask[row, place] = 1
+        if encoded.type_ids is not None:
+            arrays["token_type_ids"][row, place] = encoded.type_ids
+    return arrays
+
+
+def pool(states: torch.Tensor, mask: torch.Tensor, pooling: Pooling) -> torch.Tensor:
+    """Reduce `states` [n, tokens, hidden] to [n, hidden] over `mask` [n, tokens].
+
+    `cls` takes each text's first real token (the first column may be padding when padding is left).
+    """
+    if pooling is Pooling.CLS:
+        first = mask.argmax(dim=1)
+        return states[torch.arange(states.shape[0], device=states.device), first]
+    real = mask.unsqueeze(-1).to(states.dtype)
+    if pooling is Pooling.MEAN:
+        return (states.float() * real.float()).sum(dim=1) / real.float().sum(dim=1)
+    return states.masked_fill(real == 0, float("-inf")).amax(dim=1)

@@ -1,0 +1,192 @@
+"""The pipeline from a call to its answer, readable in one screen."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from uuid import UUID
+
+import msgspec
+import numpy as np
+import uuid_utils.compat as uuids
+
+from inference import decoding, metrics
+from inference.engine.engine import Answered, Engine
+from inference.engine.limits import Priority
+from inference.errors import InferenceError
+from inference.predictor import Predictor
+from inference.recording import Recorder
+from inference.records import PredictionRecord
+from inference.serving import Serving
+from inference.tasks.ports import Decoded, Encoded, Forwarded
+from inference.tasks.tokenizing import Pair
+from registry.specs import VersionSpec
+
+# Above this many characters, tokenising takes longer than a hop to another thread and back.
+LONG_CHARS = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request, whatever dialect it came in."""
+
+    model: str
+    inputs: Sequence[str | Pair]
+    parameters: msgspec.Raw
+    request_id: str
+    dialect: str
+    key_id: str
+    segment: str = ""
+    priority: Priority = Priority.INTERACTIVE
+    timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One answer; `id` is None when it could not be recorded (it cannot get feedback then)."""
+
+    id: UUID | None
+    decoded: Decoded
+    n_tokens: int
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Where the time went, in seconds: `queue_s` and `inference_s` are the slowest text's."""
+
+    tokenize_s: float
+    queue_s: float
+    inference_s: float
+    total_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    spec: VersionSpec
+    predictions: list[Prediction]
+    timing: Timing
+
+
+class Service:
+    """Answers calls: choose → tokenise → engine → decode → record."""
+
+    def __init__(
+        self,
+        serving: Serving,
+        engine: Engine,
+        recorder: Recorder,
+        *,
+        stores_text: bool,
+        clock: Callable[[], float] = time.perf_counter,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.serving, self.engine, self.recorder = serving, engine, recorder
+        self._stores_text, self._clock, self._wall_clock = stores_text, clock, wall_clock
+        self._long_texts = ThreadPoolExecutor(1, thread_name_prefix="tokenize")
+
+    async def predict(self, call: Call) -> Answer:
+        """Answer `call` completely, or raise the first input's error.
+
+        Raises ModelNotFound, ModelNotReady, QueueFull, DeadlineExceeded, LaneFailed, ShuttingDown,
+        or InputFailed with `details.index`.
+        """
+        started = self._clock()
+        predictor = self.serving.choose(call.model, call.key_id)
+        parameters = decoding.convert(call.parameters, predictor.task.parameters_type, "parameters")
+        encoded = await self._encode(predictor, call.inputs)
+        tokenized = self._clock()
+        results = await self.engine.submit(
+            predictor, encoded, deadline=time.monotonic() + call.timeout_s, priority=call.priority
+        )
+        answered = [_answered(result, index) for index, result in enumerate(results)]
+        decoded = [predictor.task.decode(result.output, parameters) for result in answered]
+        timing = Timing(
+            tokenize_s=tokenized - started,
+            queue_s=max(result.queue_s for result in answered),
+            inference_s=max(result.inference_s for result in answered),
+            total_s=self._clock() - started,
+        )
+        ids = self._record(call, predictor.spec, encoded, answered, decoded, timing)
+        predictions = [
+            Prediction(
+                ids[i] if ids else None, decoded[i], encoded[i].n_tokens, encoded[i].truncated
+            )
+            for i in range(len(decoded))
+        ]
+        metrics.observe_answer(predictor.spec, decoded, timing)
+        return Answer(predictor.spec, predictions, timing)
+
+    async def _encode(self, predictor: Predictor, inputs: Sequence[str | Pair]) -> list[Encoded]:
+        if sum(map(_n_chars, inputs)) <= LONG_CHARS:
+            return predictor.task.encode(inputs, short=True)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._long_texts, lambda: predictor.task.encode(inputs, short=False)
+        )
+
+    def _record(
+        self,
+        call: Call,
+        spec: VersionSpec,
+        encoded: Sequence[Encoded],
+        answered: Sequence[Answered[Forwarded]],
+        decoded: Sequence[Decoded],
+        timing: Timing,
+    ) -> list[UUID]:
+        """Keep every answer and return the ids; a recorder that fails costs the ids, never the
+        answers.
+        """
+        now = self._wall_clock()
+        ids = [uuids.uuid7() for _ in decoded]
+        records = [
+            PredictionRecord(
+                id=ids[i],
+                at=now,
+                model=spec.model,
+                version=spec.number,
+                digest=spec.digest,
+                task=spec.task,
+                text=_stored(call.inputs[i]) if self._stores_text else None,
+                label=decoded[i].label,
+                score=decoded[i].score,
+                scores=decoded[i].scores,
+                n_tokens=encoded[i].n_tokens,
+                truncated=encoded[i].truncated,
+                segment=call.segment,
+                request_id=call.request_id,
+                dialect=call.dialect,
+                key_id=call.key_id,
+                tokenize_s=timing.tokenize_s,
+                queue_s=answered[i].queue_s,
+                inference_s=answered[i].inference_s,
+                total_s=timing.total_s,
+                embedding=answered[i].output.embedding.astype(np.float16).tobytes(),
+            )
+            for i in range(len(decoded))
+        ]
+        try:
+            self.recorder.record(records)
+        except Exception:
+            metrics.recording_failed(len(records))
+            return []
+        return ids
+
+    def close(self) -> None:
+        self._long_texts.shutdown(wait=False, cancel_futures=True)
+
+
+def _n_chars(item: str | Pair) -> int:
+    return len(item) if isinstance(item, str) else len(item.text) + len(item.text_pair)
+
+
+def _stored(item: str | Pair) -> str:
+    return item if isinstance(item, str) else f"{item.text}\n{item.text_pair}"
+
+
+def _answered(result: Answered[Forwarded] | InferenceError, index: int) -> Answered[Forwarded]:
+    if isinstance(result, InferenceError):
+        result.details.setdefault("index", index)
+        raise result
+    return result

@@ -1,0 +1,74 @@
+"""Tokenising at admission: private `tokenizers.Tokenizer` clones, fixed truncation, no padding.
+
+`transformers`' own tokenizer object keeps mutable truncation state and fails under threads
+(huggingface/transformers issue 47085), so each thread that tokenises gets a clone of the Rust
+tokenizer underneath, set up once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Encoding, Tokenizer
+
+from inference.tasks.ports import Encoded
+
+# transformers writes this order of magnitude for "no limit known".
+_NO_LIMIT = 1_000_000
+# These architectures count positions from padding_idx + 1, so two of their positions hold no token.
+_OFFSET_POSITIONS = ("roberta", "camembert", "longformer", "mpnet", "esm")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two texts that the model reads together."""
+
+    text: str
+    text_pair: str
+
+
+class TextTokenizer:
+    """Turns texts into `Encoded`; `short` and `long` are separate clones for two threads."""
+
+    def __init__(self, view: Path) -> None:
+        from transformers import AutoConfig, AutoTokenizer
+
+        loaded = AutoTokenizer.from_pretrained(view, local_files_only=True, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(view, local_files_only=True, trust_remote_code=False)
+        self.max_tokens = max_tokens(loaded.model_max_length, config)
+        self.pad_id: int = loaded.pad_token_id if loaded.pad_token_id is not None else 0
+        self.pads_left: bool = loaded.padding_side == "left"
+        self._has_types = "token_type_ids" in loaded.model_input_names
+        serialised = loaded.backend_tokenizer.to_str()
+        self._short, self._long = (self._clone(serialised) for _ in range(2))
+
+    def _clone(self, serialised: str) -> Tokenizer:
+        tokenizer = Tokenizer.from_str(serialised)
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(max_length=self.max_tokens)
+        return tokenizer
+
+    def encode(self, inputs: Sequence[str | Pair], *, short: bool) -> list[Encoded]:
+        tokenizer = self._short if short else self._long
+        return [self._encoded(_encode_one(tokenizer, item)) for item in inputs]
+
+    def _encoded(self, encoding: Encoding) -> Encoded:
+        types = encoding.type_ids if self._has_types else None
+        return Encoded(encoding.ids, types, bool(encoding.overflowing))
+
+
+def _encode_one(tokenizer: Tokenizer, item: str | Pair) -> Encoding:
+    if isinstance(item, str):
+        return tokenizer.encode(item)
+    return tokenizer.encode(item.text, item.text_pair)
+
+
+def max_tokens(model_max_length: int, config: Any) -> int:
+    """Return the most tokens one text may have: the tokenizer's limit within the model's
+    positions.
+    """
+    positions = getattr(config, "max_position_embeddings", None) or 512
+    if any(name in config.model_type for name in _OFFSET_POSITIONS):
+        positions -= 2
+    return int(positions if model_max_length >= _NO_LIMIT else min(model_max_length, positions))

@@ -1,0 +1,117 @@
+"""The inference plane on predictors without a model: everything real but the weights."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from access.gate import Gate
+from access.keyring import KeyFacts, KeyRing, digest_of
+from access.ratelimit import make_limiter
+from access.scopes import Scope
+from config.middleware import Observed
+from inference.engine.engine import Engine
+from inference.engine.limits import EngineLimits
+from inference.http.classic import ClassicDialect
+from inference.http.endpoints import routes
+from inference.http.limits import RequestLimits
+from inference.http.native import NativeDialect
+from inference.http.operations import Operations
+from inference.jobs.runner import JobRunner
+from inference.reconciler import Reconciler
+from inference.recording import MemoryRecorder
+from inference.service import Service
+from inference.serving import Serving
+from tests.inference.doubles import FakeRegistry, a_predictor, a_spec
+
+LIMITS = RequestLimits(
+    max_body_bytes=1024 * 1024,
+    max_inputs=64,
+    max_job_inputs=1000,
+    max_text_chars=100_000,
+    timeout_s=5.0,
+)
+
+
+class Plane:
+    """A whole inference plane in this process; `call` sends one request through its ASGI door."""
+
+    def __init__(self, *, gate: threading.Event | None = None, max_queue: int = 100) -> None:
+        self.registry, self.serving, self.recorder = FakeRegistry(), Serving(), MemoryRecorder()
+        self.predictor = a_predictor(a_spec(1), gate)
+        self.engine = Engine(EngineLimits(n_lanes=1, max_batch=8, max_queue=max_queue))
+        self.reconciler = Reconciler(self.serving, self.registry, lambda spec: self.predictor)
+        self.service = Service(self.serving, self.engine, self.recorder, stores_text=True)
+        self.keys = {
+            "good-key": KeyFacts(id="good", name="good", scopes=frozenset({Scope.ADMIN})),
+            "reader": KeyFacts(id="reader", name="reader", scopes=frozenset({Scope.READ})),
+            "hasty": KeyFacts(
+                id="hasty", name="hasty", scopes=frozenset({Scope.ADMIN}), rate="2/minute"
+            ),
+        }
+        self.registry.route((a_spec(1), 100))
+        self.reconciler.reconcile()
+        self.app = self._build()
+
+    def _build(self) -> Any:
+        gate = Gate(
+            KeyRing(lambda: {digest_of(key): facts for key, facts in self.keys.items()}),
+            make_limiter("100000/minute", ""),
+        )
+
+        async def admit(headers: Any, required: Scope) -> KeyFacts:
+            found = {name.decode(): value.decode("latin-1") for name, value in headers}
+            return gate.admit(found.get("authorization"), found.get("x-api-key"), required)
+
+        endpoints = [
+            *NativeDialect(self.service, LIMITS).endpoints(),
+            *ClassicDialect(
+                self.service, LIMITS, JobRunner(self.service), "team/model"
+            ).endpoints(),
+            *Operations(
+                self.service,
+                self.reconciler,
+                model="team/model",
+                metrics_open=False,
+                before_scrape=lambda: None,
+            ).endpoints(),
+        ]
+        return Observed(
+            Starlette(routes=routes(endpoints, admit, max_body_bytes=LIMITS.max_body_bytes))
+        )
+
+    async def acall(self, method: str, path: str, **options: Any) -> httpx.Response:
+        options.setdefault("headers", {"Authorization": "Bearer good-key"})
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=True)
+        async with httpx.AsyncClient(transport=transport, base_url="http://plane") as client:
+            return await client.request(method, path, **options)
+
+    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return asyncio.run(self.acall(method, path, **options))
+
+    def predict(self, inputs: Any, **more: Any) -> httpx.Response:
+        return self.call(
+            "POST", "/api/v1/models/team/model/predict", json={"inputs": inputs, **more}
+        )
+
+
+@contextmanager
+def a_plane(**options: Any) -> Iterator[Plane]:
+    plane = Plane(**options)
+    plane.engine.start()
+    try:
+        yield plane
+    finally:
+        plane.engine.close(5)
+        plane.service.close()
+
+
+@pytest.fixture
+def plane() -> Iterator[Plane]:
+    with a_plane() as plane:
+        yield plane

@@ -1,0 +1,111 @@
+"""Predictors without a model: words for tokens, scripted answers, a gate that holds passes."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from inference.predictor import Predictor
+from inference.tasks.ports import Decoded, Encoded, Forwarded
+from inference.tasks.text_classification import TextClassificationParameters, apply_function
+from registry.specs import DesiredState, Pooling, RouteMode, RouteSpec, VersionSpec
+
+LABELS = ("NEGATIVE", "POSITIVE")
+DIGEST = "d" * 64
+
+
+def a_spec(number: int = 1, model: str = "team/model") -> VersionSpec:
+    return VersionSpec(
+        model=model,
+        number=number,
+        digest=f"{number:064d}",
+        task="text-classification",
+        labels=LABELS,
+        pooling=Pooling.MEAN,
+        view=Path("/nowhere"),
+        n_bytes=1,
+    )
+
+
+class WordTask:
+    """A token a word; `good` makes a text positive."""
+
+    parameters_type = TextClassificationParameters
+
+    def encode(self, inputs: Sequence[Any], *, short: bool) -> list[Encoded]:
+        return [
+            Encoded([hash(word) % 1000 for word in str(text).split()], None, False)
+            for text in inputs
+        ]
+
+    def decode(self, forwarded: Forwarded, parameters: TextClassificationParameters) -> Decoded:
+        scores = apply_function("softmax", forwarded.logits.tolist())
+        best = max(range(len(LABELS)), key=scores.__getitem__)
+        fields: dict[str, Any] = {"label": LABELS[best], "score": scores[best]}
+        if parameters.top_k != 1:
+            ranked = sorted(zip(LABELS, scores, strict=True), key=lambda pair: -pair[1])
+            fields["scores"] = [{"label": label, "score": score} for label, score in ranked][
+                : parameters.top_k
+            ]
+        return Decoded(fields, LABELS[best], scores[best], dict(zip(LABELS, scores, strict=True)))
+
+
+class ScriptedRuntime:
+    """Fails on texts with the word `poison`; waits for `gate` when there is one."""
+
+    device = "fake"
+
+    def __init__(self, gate: threading.Event | None = None) -> None:
+        self.batches: list[list[Encoded]] = []
+        self.entered = threading.Event()
+        self._gate = gate
+
+    def forward(self, batch: Sequence[Encoded]) -> list[Forwarded]:
+        self.batches.append(list(batch))
+        self.entered.set()
+        if self._gate is not None and not self._gate.wait(10):
+            raise TimeoutError("nobody opened the gate")
+        if any(hash("poison") % 1000 in encoded.ids for encoded in batch):
+            raise RuntimeError("secret internals: poison")
+        return [self._answer(encoded) for encoded in batch]
+
+    def _answer(self, encoded: Encoded) -> Forwarded:
+        good = float(hash("good") % 1000 in encoded.ids)
+        logits = np.array([1 - good, good], dtype=np.float32)
+        return Forwarded(logits, np.full(4, good, dtype=np.float32))
+
+
+def a_predictor(spec: VersionSpec | None = None, gate: threading.Event | None = None) -> Predictor:
+    return Predictor(spec=spec or a_spec(), task=WordTask(), runtime=ScriptedRuntime(gate))
+
+
+class FakeRegistry:
+    """Says what should be served; may be out of reach."""
+
+    def __init__(self) -> None:
+        self.state = DesiredState(generation=0, routes={})
+        self.is_down = False
+
+    def route(self, *routes: tuple[VersionSpec, int], model: str = "team/model") -> None:
+        specs = tuple(
+            RouteSpec(version=version, mode=RouteMode.LIVE, weight=weight)
+            for version, weight in routes
+        )
+        self.state = DesiredState(
+            generation=self.state.generation + 1, routes={**self.state.routes, model: specs}
+        )
+
+    def load_generation(self) -> int:
+        if self.is_down:
+            raise OSError("the database is away")
+        return self.state.generation
+
+    def load_desired_state(self) -> DesiredState:
+        self.load_generation()
+        return self.state
+
+
+NO_PARAMETERS = msgspec.Raw(b"{}")
