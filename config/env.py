@@ -101,7 +101,7 @@ SETTINGS: tuple[Setting, ...] = (
         "DATABASE_URL",
         "",
         str,
-        "Database as a URL (postgres://user:password@host:5432/name); empty means SQLite in the home folder.",
+        "Database as a URL (postgres://user:password@host:5432/name); empty means SQLite.",
         secret=True,
     ),
     Setting(
@@ -118,7 +118,7 @@ SETTINGS: tuple[Setting, ...] = (
         "BELLWETHER_RATE_LIMIT",
         "60000/minute",
         str,
-        "Requests that a key without a rate of its own may make, as count/second, minute, hour or day.",
+        "Requests of a key without a rate of its own, as count/second, minute, hour or day.",
     ),
     Setting("BELLWETHER_METRICS_OPEN", "off", boolean, "Whether /metrics answers without a key."),
     Setting(
@@ -216,7 +216,7 @@ SETTINGS: tuple[Setting, ...] = (
 def read(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Parse every setting from `environ` (default: the process's own).
 
-    Raises ImproperlyConfigured with the variable, the value unless it is secret, and what was expected.
+    Raises ImproperlyConfigured with the variable, the value unless it is secret, and the remedy.
     """
     source = os.environ if environ is None else environ
     return {setting.name: _parsed(setting, source) for setting in SETTINGS}

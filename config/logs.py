@@ -5,7 +5,6 @@ import sys
 
 import structlog
 
-
 # Without local variables: they hold keys and people's texts.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)

@@ -46,7 +46,10 @@ def _database() -> dict[str, Any]:
             "OPTIONS": {
                 "timeout": 20,
                 "transaction_mode": "IMMEDIATE",
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=67108864",
+                "init_command": (
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+                    "PRAGMA journal_size_limit=67108864"
+                ),
             },
         }
     database: dict[str, Any] = django_environ.Env.db_url_config(VALUES["DATABASE_URL"])
@@ -158,6 +161,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Bellwether",
     "DESCRIPTION": "Serves, versions and watches Hugging Face text models.",
     "VERSION": "0.1.0",
+    "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -1,0 +1,32 @@
+"""One OpenAPI document for both planes."""
+
+from typing import Any
+
+from inference.http.classic import ClassicDialect
+from inference.http.endpoints import Endpoint
+from inference.http.native import NativeDialect
+from inference.http.openapi import describe
+from inference.http.operations import Operations
+
+
+def add_inference_plane(
+    result: dict[str, Any], generator: Any, request: Any, public: bool
+) -> dict[str, Any]:
+    """Add the inference plane's paths: a drf-spectacular postprocessing hook."""
+    paths, schemas = describe(documented_endpoints())
+    for path, operations in paths.items():
+        result["paths"].setdefault(path, {}).update(operations)
+    result["components"].setdefault("schemas", {}).update(schemas)
+    return result
+
+
+def documented_endpoints() -> list[Endpoint[Any]]:
+    """Return the inference plane's endpoints, to read about: none of their handlers can run."""
+    absent: Any = None
+    return [
+        *NativeDialect(absent, absent).endpoints(),
+        *ClassicDialect(absent, absent, absent, "").endpoints(),
+        *Operations(
+            absent, absent, model="", metrics_open=False, before_scrape=lambda: None
+        ).endpoints(),
+    ]

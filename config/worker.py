@@ -1,0 +1,90 @@
+"""The worker process: runs tasks from the database queue, and a scheduler that only enqueues."""
+
+import os
+import threading
+import time
+from datetime import timedelta
+from typing import Any
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from django.db import close_old_connections
+from django.utils import timezone
+from django_tasks import TaskResultStatus
+from django_tasks_db.management.commands.db_worker import Worker
+from django_tasks_db.models import DBTaskResult
+from monitoring.tasks import prune_predictions
+
+from config.tasks import prune_task_results
+from inference.jobs.pruning import prune_jobs
+from registry.tasks import verify_all
+
+DAILY: tuple[Any, ...] = (verify_all, prune_predictions, prune_jobs, prune_task_results)
+PERIOD = timedelta(days=1)
+# A task that has run for this long was left behind by a worker that died.
+LOST_AFTER = timedelta(hours=6)
+CHECK_S = 60
+POLL_S = 2.0
+PARENT_CHECK_S = 2.0
+
+
+def run() -> None:
+    """Work until SIGTERM or SIGINT; a task that runs then is finished first."""
+    _end_with_parent()
+    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler.add_job(
+        enqueue_due,
+        "interval",
+        seconds=CHECK_S,
+        next_run_time=timezone.now() + timedelta(seconds=5),
+    )
+    scheduler.start()
+    worker = Worker(
+        queue_names=["default"],
+        interval=POLL_S,
+        batch=False,
+        backend_name="default",
+        startup_delay=False,
+        max_tasks=None,
+        worker_id=f"{os.uname().nodename[:40]}-{os.getpid()}",
+        excluded_queue_names=[],
+    )
+    worker.configure_signals()
+    try:
+        worker.run()
+    finally:
+        scheduler.shutdown(wait=False)
+
+
+def enqueue_due() -> int:
+    """Enqueue each daily task that was not enqueued within the last day; returns how many.
+
+    Several workers may do this at once: the tasks may run twice without harm.
+    """
+    close_old_connections()
+    now, n_enqueued = timezone.now(), 0
+    DBTaskResult.objects.filter(
+        status=TaskResultStatus.RUNNING, started_at__lt=now - LOST_AFTER
+    ).update(status=TaskResultStatus.FAILED, finished_at=now)
+    for task in DAILY:
+        recent = DBTaskResult.objects.filter(
+            task_path=task.module_path, enqueued_at__gt=now - PERIOD
+        )
+        if not recent.exists():
+            task.enqueue()
+            n_enqueued += 1
+    close_old_connections()
+    return n_enqueued
+
+
+def _end_with_parent() -> None:
+    """End this process when the server that started it is gone, however it went."""
+    parent = os.environ.get("BELLWETHER_PARENT_PID")
+    if parent is None:
+        return
+
+    def watch() -> None:
+        while os.getppid() == int(parent):
+            time.sleep(PARENT_CHECK_S)
+        os._exit(0)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
