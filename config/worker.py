@@ -32,7 +32,7 @@ def run() -> None:
     _end_with_parent()
     scheduler = BackgroundScheduler(timezone="UTC")
     scheduler.add_job(
-        enqueue_due,
+        _tick,
         "interval",
         seconds=CHECK_S,
         next_run_time=timezone.now() + timedelta(seconds=5),
@@ -55,12 +55,19 @@ def run() -> None:
         scheduler.shutdown(wait=False)
 
 
+def _tick() -> None:
+    close_old_connections()
+    try:
+        enqueue_due()
+    finally:
+        close_old_connections()
+
+
 def enqueue_due() -> int:
     """Enqueue each daily task that was not enqueued within the last day; returns how many.
 
     Several workers may do this at once: the tasks may run twice without harm.
     """
-    close_old_connections()
     now, n_enqueued = timezone.now(), 0
     DBTaskResult.objects.filter(
         status=TaskResultStatus.RUNNING, started_at__lt=now - LOST_AFTER
@@ -72,7 +79,6 @@ def enqueue_due() -> int:
         if not recent.exists():
             task.enqueue()
             n_enqueued += 1
-    close_old_connections()
     return n_enqueued
 
 
