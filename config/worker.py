@@ -12,10 +12,10 @@ from django.utils import timezone
 from django_tasks import TaskResultStatus
 from django_tasks_db.management.commands.db_worker import Worker
 from django_tasks_db.models import DBTaskResult
-from monitoring.tasks import prune_predictions
 
 from config.tasks import prune_task_results
 from inference.jobs.pruning import prune_jobs
+from monitoring.tasks import prune_predictions
 from registry.tasks import verify_all
 
 DAILY: tuple[Any, ...] = (verify_all, prune_predictions, prune_jobs, prune_task_results)

@@ -7,19 +7,25 @@ InferenceError
 │   ├── InvalidJson          bytes that are not JSON or not UTF-8
 │   ├── InvalidRequest       JSON of the wrong shape; `details.field` names the place
 │   ├── UnknownParameter     a parameter this task does not have
-│   ├── InvalidText          a text that is empty, holds NUL or a lone surrogate
+│   ├── InvalidText          a text that is empty or holds NUL
 │   ├── TextTooLong          one text over the limit
 │   ├── TooManyInputs        more texts than one request may hold
 │   ├── BodyTooLarge         more bytes than one request may hold
-│   ├── LengthRequired       a chunked body where a length is needed
+│   ├── BodyTooSlow          a body that did not arrive in time
+│   ├── NotFound             no such path
+│   ├── MethodNotAllowed     the path is right, the method is not
+│   ├── UnsupportedMediaType a body of a kind that is not read here
 │   └── JobNotFound          no such job
 ├── Unavailable              the server's state; trying again can help
 │   ├── QueueFull            refused at the door; `retry_after_s` is the predicted wait
 │   ├── DeadlineExceeded     the answer could not be ready in time
 │   ├── ModelNotReady        the model is registered, its version is not loaded (yet)
 │   ├── LaneFailed           the thread that ran the batch died; it restarts
-│   └── ShuttingDown         the process is draining
+│   ├── ShuttingDown         the process is draining
+│   └── DatabaseUnavailable  what was asked for lives in the database, which does not answer
 ├── InputFailed              the forward pass fails on this input, alone
+├── JobGaveUp                a job during which the server stopped too often
+├── InternalError            a bug: the caller sees a request id, the log has the rest
 └── RequestCancelled         the client hung up (seen in logs and metrics only)
 """
 
@@ -118,6 +124,10 @@ class InputFailed(InferenceError):
 
 class RequestCancelled(InferenceError):
     code = "request_cancelled"
+
+
+class JobGaveUp(InferenceError):
+    code = "job_gave_up"
 
 
 class InternalError(InferenceError):

@@ -90,12 +90,19 @@ class Reconciler:
             self._reconciled.set()
             return
         desired = self._registry.load_desired_state()
+        self._announce(desired)
         routes = {model: self._live_routes(model, specs) for model, specs in desired.routes.items()}
         self._remember_previous(routes)
         self._serving.table = Table(desired.generation, routes)
         self._forget_unused()
         self._after_change([predictor.spec for predictor in self._serving.table.predictors()])
         self._reconciled.set()
+
+    def _announce(self, desired: DesiredState) -> None:
+        """Make new models known before they load: until then they are not ready, not missing."""
+        known = self._serving.table
+        unknown: dict[str, tuple[LiveRoute, ...]] = dict.fromkeys(desired.routes, ())
+        self._serving.table = Table(known.generation, unknown | known.routes)
 
     def _live_routes(self, model: str, specs: tuple[RouteSpec, ...]) -> tuple[LiveRoute, ...]:
         live = [spec for spec in specs if spec.mode is RouteMode.LIVE and spec.weight > 0]

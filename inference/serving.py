@@ -44,7 +44,7 @@ class Serving:
 
         Raises ModelNotFound for a name nobody registered, ModelNotReady when none of it is loaded.
         """
-        routes = self.table.routes.get(model)
+        routes = self.table.routes.get(model, () if self.table.generation < 0 else None)
         if routes is None:
             raise ModelNotFound(
                 f"There is no model named {model!r} here. GET /api/v1/models lists the models.",

@@ -33,13 +33,13 @@ def load_generation() -> int:
 
 
 def load_desired_state() -> DesiredState:
-    """What should be served, for every model that has a route."""
+    """What should be served, by model; a model without a route has none, and is there."""
     # The generation first: a change in between is then seen again by the next poll, not missed.
     generation = load_generation()
-    routes: dict[str, list[RouteSpec]] = {}
+    routes: dict[str, list[RouteSpec]] = {str(row): [] for row in RegisteredModel.objects.all()}
     rows = Route.objects.select_related("version__model").defer("version__manifest")
     for row in rows.order_by("model__namespace", "model__name", "position", "id"):
-        routes.setdefault(str(row.version.model), []).append(
+        routes[str(row.version.model)].append(
             RouteSpec(
                 version=version_spec(row.version), mode=RouteMode(row.mode), weight=row.weight
             )

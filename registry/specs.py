@@ -74,7 +74,7 @@ class RouteSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredState:
-    """What should be served, for every routed model, as of `generation`."""
+    """What should be served, for every registered model, as of `generation`."""
 
     generation: int
     routes: dict[str, tuple[RouteSpec, ...]]

@@ -1,4 +1,4 @@
-"""What holds for every test: real services skip at home, and may not skip where they are promised."""
+"""What holds for every test: without its service a test skips, and not where one is promised."""
 
 import os
 from typing import Any

@@ -10,8 +10,8 @@ if "BELLWETHER_HOME" not in os.environ:
     os.environ["BELLWETHER_HOME"] = _home
     atexit.register(shutil.rmtree, _home, ignore_errors=True)
 
-from config.settings import *  # noqa: F403, E402
-from config.settings import BELLWETHER_HOME, DATABASES  # noqa: E402
+from config.settings import *  # noqa: F403
+from config.settings import BELLWETHER_HOME, DATABASES
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, not memory: threads must see each other's rows as they do in production.

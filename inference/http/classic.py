@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -123,12 +124,11 @@ class ClassicDialect:
                 AnalyzeReply,
                 "Classify one text, with all details",
             ),
-            self._post(
-                "/async-sentiment",
-                self.start_job,
-                TextsRequest,
-                JobAccepted,
-                "Start a job of many texts",
+            replace(
+                self._post(
+                    "/async-sentiment", self.start_job, TextsRequest, JobAccepted, "Start a job"
+                ),
+                status=202,
             ),
             self._get(
                 "/job/{job_id}",

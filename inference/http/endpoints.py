@@ -53,8 +53,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint(Generic[B]):
-    """One path and method. `body` is the msgspec type of the request (None: no body is read);
-    `reply` the type of a 200 answer, for the documentation; `scope` None lets everybody in."""
+    """One path and method.
+
+    `body` is the msgspec type of the request (None: no body is read); `reply` and `status` are a
+    good answer's, for the documentation; `scope` None lets everybody in.
+    """
 
     method: str
     path: str
@@ -64,6 +67,7 @@ class Endpoint(Generic[B]):
     summary: str
     tag: str
     body: type[B] | None = None
+    status: int = 200
     dialect: Dialect = "native"
 
 

@@ -10,7 +10,7 @@ from inference.http.endpoints import Endpoint
 from inference.tasks.text_classification import TextClassificationParameters
 
 _REF = "#/components/schemas/{name}"
-_SECURITY: list[dict[str, list[str]]] = [{"BearerKey": []}, {"HeaderKey": []}]
+_SECURITY: list[dict[str, list[str]]] = [{"bearerKey": []}, {"headerKey": []}]
 
 
 class ErrorDetail(msgspec.Struct):
@@ -55,7 +55,7 @@ def _operation(endpoint: Endpoint[Any]) -> dict[str, Any]:
         "summary": endpoint.summary,
         "tags": [endpoint.tag],
         "responses": {
-            "200": {"description": "Done.", "content": _content(endpoint.reply)},
+            str(endpoint.status): {"description": "Done.", "content": _content(endpoint.reply)},
             **{
                 status: {"description": text, "content": error}
                 for status, text in _failures(endpoint).items()

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from access.errors import BellwetherError
-from inference.errors import JobNotFound
+from inference.errors import JobGaveUp, JobNotFound
 from inference.jobs.models import Job, JobChunk, JobState
 
 # At most half the smallest queue (BELLWETHER_MAX_QUEUE): what jobs may fill.
@@ -121,7 +121,7 @@ def claim(owner: str, *, now: datetime) -> Claim | None:
 def _give_up(job_id: UUID, now: datetime) -> None:
     message = f"The server stopped {MAX_ATTEMPTS} times while it worked on this job: given up."
     Job.objects.filter(pk=job_id).update(
-        state=JobState.FAILED, error_code="job_gave_up", error_message=message, finished_at=now
+        state=JobState.FAILED, error_code=JobGaveUp.code, error_message=message, finished_at=now
     )
 
 

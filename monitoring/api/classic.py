@@ -5,8 +5,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from monitoring.api.giving import give_one
 from monitoring.api.serializers import FeedbackItemSerializer, OutcomeSerializer
-from monitoring.api.views import give_one
 
 
 class ClassicFeedbackView(APIView):

@@ -1,6 +1,5 @@
 """Feedback, predictions and quality over REST."""
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from access.drf import get_facts
 from monitoring.api import params
+from monitoring.api.giving import give, give_one
 from monitoring.api.serializers import (
     FeedbackItemSerializer,
     OutcomeSerializer,
@@ -23,12 +22,11 @@ from monitoring.api.serializers import (
     ResultsSerializer,
     show_results,
 )
-from monitoring.errors import MonitoringError, PredictionNotFound
+from monitoring.errors import PredictionNotFound
 from monitoring.models import Feedback, Prediction, Source
 from monitoring.queries import load_quality
 from monitoring.rollups import By
-from monitoring.services import give_feedback
-from monitoring.specs import FeedbackItem, Outcome, parse_item, parse_items
+from monitoring.specs import parse_items
 from monitoring.windows import parse_time
 
 _VERSION = OpenApiParameter("version", int, description="Only this version.")
@@ -63,7 +61,7 @@ class FeedbackView(APIView):
         list is answered with one result an item, in order; an item's error leaves the others alone.
         """
         if isinstance(request.data, list):
-            return Response({"results": show_results(_give(request, parse_items(request.data)))})
+            return Response({"results": show_results(give(request, parse_items(request.data)))})
         return Response(OutcomeSerializer(give_one(request)).data)
 
 
@@ -149,24 +147,6 @@ class QualityView(APIView):
         """
         scope = params.parse_scope(f"{namespace}/{name}", request.query_params, now=timezone.now())
         return Response(QualitySerializer(load_quality(scope)).data)
-
-
-def give_one(request: Request) -> Outcome:
-    """Take the one item in the body of `request`. Raises any MonitoringError."""
-    [outcome] = _give(request, [parse_item(request.data)])
-    if isinstance(outcome, MonitoringError):
-        raise outcome
-    return outcome
-
-
-def _give(
-    request: Request, items: Sequence[FeedbackItem | MonitoringError]
-) -> list[Outcome | MonitoringError]:
-    sound = [item for item in items if isinstance(item, FeedbackItem)]
-    facts = get_facts(request)
-    key_id = facts.id if facts else ""
-    outcomes = iter(give_feedback(sound, key_id=key_id, now=timezone.now()))
-    return [next(outcomes) if isinstance(item, FeedbackItem) else item for item in items]
 
 
 def _with_latest_label() -> QuerySet[Prediction]:

@@ -85,7 +85,8 @@ def judge(matrix: Matrix, *, n_draws: int = intervals.N_DRAWS) -> Quality:
             matrix=matrix,
             verdict=Verdict.INSUFFICIENT_DATA,
         )
-    macro, weighted = _averages(matrix, n_draws)
+    classes = _classes(matrix)
+    macro, weighted = _averages(matrix, classes, n_draws)
     hits = int(np.trace(matrix.counts))
     low, high = intervals.proportion(hits, matrix.n)
     return Quality(
@@ -93,7 +94,7 @@ def judge(matrix: Matrix, *, n_draws: int = intervals.N_DRAWS) -> Quality:
         accuracy=Estimate(hits / matrix.n, float(low), float(high)),
         macro=macro,
         weighted=weighted,
-        classes=_classes(matrix),
+        classes=classes,
         matrix=matrix,
         verdict=_verdict(matrix.n),
     )
@@ -119,7 +120,13 @@ def _classes(matrix: Matrix) -> tuple[ClassQuality, ...]:
     )
 
 
-def _averages(matrix: Matrix, n_draws: int) -> tuple[Average, Average]:
+def _averages(
+    matrix: Matrix, classes: tuple[ClassQuality, ...], n_draws: int
+) -> tuple[Average, Average]:
+    if len(classes) == 1:
+        # No table drawn over one class can show an error: its own exact intervals can.
+        alone = Average(classes[0].precision, classes[0].recall, classes[0].f1)
+        return alone, alone
     rng = intervals.seeded()
     drawn = _six(intervals.draw_scores(matrix.counts, rng=rng, n_draws=n_draws))
     values = _six(scores(matrix.counts))

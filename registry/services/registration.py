@@ -13,7 +13,13 @@ from registry.manifests import Manifest
 from registry.models import Blob, RegisteredModel, Version, VersionBlob
 from registry.names import parse_model_name
 from registry.queries import version_spec
-from registry.services.common import add_event, check_actor, check_text, lock_model
+from registry.services.common import (
+    add_event,
+    check_actor,
+    check_text,
+    lock_model,
+    raise_generation,
+)
 from registry.sources import Source
 from registry.sources.directory import DirectorySource
 from registry.specs import EventKind, Pooling, VersionSpec, VersionState
@@ -134,6 +140,7 @@ def _get_or_create(name: str, *, actor: str, description: str) -> tuple[Register
         ) from error
     if is_new:
         add_event(EventKind.CREATED, model, actor=actor)
+        raise_generation()
     return model, is_new
 
 

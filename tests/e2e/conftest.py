@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import databases
 from tests.e2e.server import Server
 from tests.inference.tiny import save_tiny
 
@@ -28,3 +29,4 @@ def new_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     yield make
     for server in made:
         server.stop()
+    databases.drop_for(home)

@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 
+from tests.e2e import databases
+
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 120.0
 STOP_S = 40.0
@@ -29,6 +31,7 @@ class Server:
             "BELLWETHER_HOME": str(home),
             "BELLWETHER_PORT": "0",
             "DJANGO_SETTINGS_MODULE": "config.settings",
+            **databases.create_for(home),
             **environment,
         }
         self.output: list[str] = []

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
+from tests.e2e import databases
 from tests.e2e.server import Server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -46,7 +47,8 @@ async def _in_parallel(server: Server, items: list, ask) -> list:
 @pytest.fixture(scope="module")
 def loop(tmp_path_factory):
     data = _sst2_dev()
-    server = Server(tmp_path_factory.mktemp("whole-loop") / "home").start()
+    home = tmp_path_factory.mktemp("whole-loop") / "home"
+    server = Server(home).start()
     try:
         answers = asyncio.run(
             _in_parallel(
@@ -70,6 +72,7 @@ def loop(tmp_path_factory):
         yield server, data, predictions, outcomes
     finally:
         server.stop()
+        databases.drop_for(home)
 
 
 def test_the_starter_model_is_right_often_enough(loop):

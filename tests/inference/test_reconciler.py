@@ -108,6 +108,26 @@ def test_a_registry_out_of_reach_changes_nothing(world):
     assert world.served() == 1
 
 
+def test_a_model_whose_first_version_still_loads_is_not_ready_rather_than_missing(world):
+    seen = []
+
+    def loading(spec):
+        with pytest.raises(ModelNotReady):
+            world.served()
+        seen.append(spec.number)
+        return a_predictor(spec)
+
+    world.reconciler._load = loading
+    world.registry.route((a_spec(1), 100))
+    world.reconciler.reconcile()
+    assert seen == [1]
+
+
+def test_before_the_registry_was_read_nothing_is_called_missing(world):
+    with pytest.raises(ModelNotReady):
+        world.served()
+
+
 def test_weights_share_the_traffic_and_keys_stay(world):
     world.registry.route((a_spec(1), 50), (a_spec(2), 50))
     world.reconciler.reconcile()

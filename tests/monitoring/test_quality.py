@@ -79,6 +79,12 @@ def test_too_few_labels_say_so_and_still_give_numbers() -> None:
     assert few.accuracy == Estimate(1.0, pytest.approx(0.8235, abs=1e-4), 1.0)
 
 
+def test_one_class_alone_leaves_the_averages_as_unsure_as_itself() -> None:
+    quality = judged([("A", "A")] * 30)
+    assert quality.macro.f1 == quality.weighted.f1 == quality.classes[0].f1
+    assert quality.macro.f1.low < 0.95
+
+
 def test_a_rare_class_is_judged_on_its_own_items() -> None:
     quality = judged([("A", "A")] * 100 + [("B", "B")] * 3)
     assert [(row.label, row.verdict) for row in quality.classes] == [

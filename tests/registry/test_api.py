@@ -46,7 +46,7 @@ def test_a_model_is_made_empty_and_read_back(reader):
         "task": None,
         "labels": None,
         "pooling": None,
-        "generation": 0,
+        "generation": 1,
     }
     for answer in (made, reader.get(f"{MODELS}/team/new")):
         body = answer.json()
@@ -93,7 +93,7 @@ def test_a_model_shows_its_live_version(register, reader):
     spec = register(2)
     services.promote("team/tiny", 2, actor="alice")
     body = reader.get(TINY).json()
-    assert (body["n_versions"], body["live_version"], body["generation"]) == (2, 2, 1)
+    assert (body["n_versions"], body["live_version"], body["generation"]) == (2, 2, 2)
     assert body["digest"] == spec.digest
     assert body["labels"] == ["NEGATIVE", "POSITIVE"]
     assert body["task"] == "text-classification"
