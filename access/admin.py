@@ -4,15 +4,35 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from rest_framework_api_key.models import APIKey as UnusedKey
 from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from access import services
 from access.models import ApiKey
 from access.scopes import Scope, parse_scopes
+
+# Django's own pages of accounts, in the theme of the others.
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class AccountAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+
+@admin.register(Group)
+class AccountGroupAdmin(GroupAdmin, ModelAdmin):  # type: ignore[misc]
+    pass
+
 
 # The library's own keys open nothing here, and a page for them would mislead.
 admin.site.unregister(UnusedKey)

@@ -6,24 +6,11 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin, TabularInline
 
+from access.facts import FactsAdmin, FactsInline
 from monitoring.models import Feedback, Prediction
 
 _SHOWN_CHARS = 80
-
-
-class _Facts:
-    """Rows are facts: the admin shows them."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class LabelledFilter(admin.SimpleListFilter):
@@ -42,16 +29,15 @@ class LabelledFilter(admin.SimpleListFilter):
         return queryset.filter(is_labelled if self.value() == "yes" else ~is_labelled)
 
 
-class FeedbackInline(_Facts, TabularInline):  # type: ignore[misc]
+class FeedbackInline(FactsInline):
     model = Feedback
     fields = ["revision", "label", "source", "at", "key_id"]
     ordering = ["-revision"]
-    extra = 0
 
 
 @admin.register(Prediction)
-class PredictionAdmin(_Facts, ModelAdmin):  # type: ignore[misc]
-    list_display = ["at", "model", "version", "label", "score", "shown_text", "segment", "id"]
+class PredictionAdmin(FactsAdmin):
+    list_display = ["at", "model", "version", "label", "shown_score", "shown_text", "segment", "id"]
     # Only filters whose choices are known: finding out means reading the whole table.
     list_filter = [LabelledFilter, "truncated"]
     search_fields = ["=id", "=model", "=label"]
@@ -70,6 +56,10 @@ class PredictionAdmin(_Facts, ModelAdmin):  # type: ignore[misc]
             return queryset.filter(id=id), False
         return queryset.filter(Q(model=search_term) | Q(label=search_term)), False
 
+    @admin.display(description="score", ordering="score")
+    def shown_score(self, row: Prediction) -> str:
+        return f"{row.score:.4f}"
+
     @admin.display(description="text")
     def shown_text(self, row: Prediction) -> str:
         text = row.text if row.text is not None else "(not stored)"
@@ -77,7 +67,7 @@ class PredictionAdmin(_Facts, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Feedback)
-class FeedbackAdmin(_Facts, ModelAdmin):  # type: ignore[misc]
+class FeedbackAdmin(FactsAdmin):
     list_display = ["at", "prediction_model", "prediction_label", "label", "source", "revision"]
     list_filter = ["source"]
     search_fields = ["=prediction__id", "=prediction__model", "=label"]

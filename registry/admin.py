@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 
+from access.facts import FactsAdmin
 from registry import services
 from registry.errors import RegistryError
 from registry.models import Blob, Event, RegisteredModel, Route, Version
@@ -18,19 +19,6 @@ from registry.specs import RouteMode
 CHANGE_VERSION = "registry.change_version"
 
 _Row = TypeVar("_Row", bound=Model)
-
-
-class FactsAdmin(ModelAdmin):  # type: ignore[misc]
-    """Rows that nobody edits."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(RegisteredModel)
