@@ -19,6 +19,10 @@ from config.startup import public_url
 
 Write = Callable[[str], object]
 
+# Python lets a thread compute for 5 ms before another may; a prediction takes less in all. Shorter
+# turns keep the event loop and the lanes prompt beside admin pages (benchmarks/planes.py).
+SWITCH_INTERVAL_S = 0.0005
+
 WORKER_STOP_S = 10.0
 WORKER_BACKOFF_S = (1.0, 5.0, 30.0)
 KEEP_ALIVE_S = 75
@@ -80,6 +84,7 @@ class AnnouncingServer(uvicorn.Server):
 
 def run(write: Write, *, first_run: FirstRun | None, with_worker: bool) -> None:
     """Serve until SIGINT or SIGTERM, then drain, and return (so that the process exits 0)."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     listening = _listen()
     port = listening.getsockname()[1]
     write("[4/4] Loading the models")

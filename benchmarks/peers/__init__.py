@@ -1,0 +1,1 @@
+"""Other servers, to compare with; each runs in a process of its own."""
