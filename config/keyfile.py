@@ -2,22 +2,24 @@
 
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 
 def read_or_create(path: Path) -> str:
-    """Return the secret in `path`, making one (mode 0600) if there is none; safe when several
-    start at once.
+    """Return the secret in `path`; make one first if there is none.
+
+    The file is private (mode 0600) and complete from the moment it is there, also when several
+    processes start at once: the first to link its own in wins, and all read that one.
     """
     if not path.exists():
-        fresh = path.with_name(f"{path.name}.{os.getpid()}")
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_urlsafe(50))
+        handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
         try:
-            os.link(fresh, path)
-        except FileExistsError:
-            pass
+            with os.fdopen(handle, "w") as file:
+                file.write(secrets.token_urlsafe(50))
+            with suppress(FileExistsError):
+                os.link(fresh, path)
         finally:
-            fresh.unlink()
+            os.unlink(fresh)
     return path.read_text().strip()
