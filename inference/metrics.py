@@ -3,17 +3,13 @@ docs/reference/metrics.md.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from inference.tasks.ports import Decoded
 from registry.specs import VersionSpec
-
-if TYPE_CHECKING:
-    from inference.service import Timing
 
 log = logging.getLogger(__name__)
 
@@ -98,12 +94,12 @@ def _predictions(model: str, version: int, label: str) -> Counter:
     return PREDICTIONS.labels(model, version, label)
 
 
-def observe_answer(spec: VersionSpec, decoded: Sequence[Decoded], timing: "Timing") -> None:
-    """Count one answered request: its stages, and a prediction for each label."""
-    _stage("tokenize").observe(timing.tokenize_s)
-    _stage("queue").observe(timing.queue_s)
-    _stage("inference").observe(timing.inference_s)
-    _stage("total").observe(timing.total_s)
+def observe_answer(
+    spec: VersionSpec, decoded: Sequence[Decoded], stages_s: Mapping[str, float]
+) -> None:
+    """Count one answered request: the seconds of its stages, and a prediction for each label."""
+    for stage, seconds in stages_s.items():
+        _stage(stage).observe(seconds)
     for answer in decoded:
         label = answer.label if len(spec.labels) <= _MAX_LABELS else "other"
         _predictions(spec.model, spec.number, label).inc()

@@ -61,6 +61,15 @@ class Timing:
     inference_s: float
     total_s: float
 
+    def by_stage(self) -> dict[str, float]:
+        """Return the seconds under the names that metrics and answers give the stages."""
+        return {
+            "tokenize": self.tokenize_s,
+            "queue": self.queue_s,
+            "inference": self.inference_s,
+            "total": self.total_s,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -115,7 +124,7 @@ class Service:
             )
             for i in range(len(decoded))
         ]
-        metrics.observe_answer(predictor.spec, decoded, timing)
+        metrics.observe_answer(predictor.spec, decoded, timing.by_stage())
         return Answer(predictor.spec, predictions, timing)
 
     async def _encode(self, predictor: Predictor, inputs: Sequence[str | Pair]) -> list[Encoded]:

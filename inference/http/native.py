@@ -116,18 +116,12 @@ def version_headers(answer: Answer) -> dict[str, str]:
 
 
 def _reply(answer: Answer) -> PredictReply:
-    timing = answer.timing
     return PredictReply(
         answer.spec.model,
         answer.spec.number,
         answer.spec.digest,
         [_prediction(prediction) for prediction in answer.predictions],
-        TimingReply(
-            _ms(timing.tokenize_s),
-            _ms(timing.queue_s),
-            _ms(timing.inference_s),
-            _ms(timing.total_s),
-        ),
+        TimingReply(**{stage: _ms(seconds) for stage, seconds in answer.timing.by_stage().items()}),
     )
 
 
