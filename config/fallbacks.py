@@ -1,10 +1,22 @@
 """What the management plane answers where no view does."""
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 
-from inference.errors import InternalError, NotFound
+from access.errors import BellwetherError
+from inference.errors import HostNotAllowed, InternalError, InvalidRequest, NotFound
 from inference.http.errors import body_of, status_of
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    error: BellwetherError = InvalidRequest("The request cannot be read.")
+    if isinstance(exception, DisallowedHost):
+        error = HostNotAllowed(
+            "This server does not answer to that host name. "
+            "Add it to BELLWETHER_ALLOWED_HOSTS and start again."
+        )
+    return JsonResponse(body_of(error), status=status_of(error))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -22,5 +22,6 @@ urlpatterns = [
     *classic_urlpatterns,
 ]
 
+handler400 = "config.fallbacks.bad_request"
 handler404 = "config.fallbacks.not_found"
 handler500 = "config.fallbacks.server_error"

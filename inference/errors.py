@@ -13,6 +13,7 @@ InferenceError
 │   ├── BodyTooLarge         more bytes than one request may hold
 │   ├── BodyTooSlow          a body that did not arrive in time
 │   ├── NotFound             no such path
+│   ├── HostNotAllowed       a Host header that this server does not answer to
 │   ├── MethodNotAllowed     the path is right, the method is not
 │   ├── UnsupportedMediaType a body of a kind that is not read here
 │   └── JobNotFound          no such job
@@ -76,6 +77,10 @@ class BodyTooSlow(RequestError):
 
 class NotFound(RequestError):
     code = "not_found"
+
+
+class HostNotAllowed(RequestError):
+    code = "host_not_allowed"
 
 
 class MethodNotAllowed(RequestError):

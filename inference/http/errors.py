@@ -55,6 +55,7 @@ STATUS: Mapping[str, int] = {
     "body_too_large": 413,
     "body_too_slow": 408,
     "not_found": 404,
+    "host_not_allowed": 400,
     "method_not_allowed": 405,
     "unsupported_media_type": 415,
     "job_not_found": 404,

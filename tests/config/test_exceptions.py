@@ -48,3 +48,16 @@ def test_classic_views_keep_the_detail_of_old_clients():
 
 def test_a_database_that_is_away_says_when_to_come_back():
     assert int(handle(OperationalError("away"), {})["Retry-After"]) >= 1
+
+
+def test_a_foreign_host_is_told_which_setting_lets_it_in(client):
+    response = client.get("/api/v1/models", headers={"host": "models.example"})
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "host_not_allowed"
+    assert "BELLWETHER_ALLOWED_HOSTS" in response.json()["error"]["message"]
+
+
+def test_a_path_that_is_not_there_is_a_404_in_the_one_shape(client):
+    response = client.get("/api/v1/nonsense")
+    assert response.status_code == 404
+    assert response.json()["error"]["code"] == "not_found"
