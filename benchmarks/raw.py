@@ -38,12 +38,21 @@ class RawPlan(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
 
 
+# About what a client takes between an answer and its next request here.
+CLIENT_TURN_S = 0.001
+
+
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
-    """How the cores are shared out: `n_lanes` passes at once, `n_threads` torch threads each."""
+    """How the cores are shared out: `n_lanes` passes at once, `n_threads` torch threads each.
+
+    `pause_s` is slept before each single text, as a lane waits for the next client: caches and the
+    core itself cool down then, which a loop without a pause never lets happen.
+    """
 
     name: str
     n_lanes: int
     n_threads: int
+    pause_s: float = 0.0
 
 
 class BatchOne(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +90,16 @@ def layouts(n_lanes: int, n_threads: int, n_cores: int) -> tuple[Layout, Layout,
         Layout(name="one lane as in the server", n_lanes=1, n_threads=n_threads),
         Layout(name="one lane, all cores", n_lanes=1, n_threads=n_cores),
         Layout(name="the server's lanes", n_lanes=n_lanes, n_threads=n_threads),
+    )
+
+
+def paced(layout: Layout) -> Layout:
+    """Return `layout` with the pause between texts that a client's turn makes."""
+    return Layout(
+        name="one lane, after pauses",
+        n_lanes=layout.n_lanes,
+        n_threads=layout.n_threads,
+        pause_s=CLIENT_TURN_S,
     )
 
 
@@ -129,14 +148,13 @@ def load(plan: RawPlan, n_threads: int) -> "Predictor":
     if n_threads:
         placement = dataclasses.replace(placement, n_threads=n_threads)
     task = TextClassification(spec.view, spec.labels)
-    pad_id, pads_left = task.tokenizer.pad_id, task.tokenizer.pads_left
-    runtime = TorchRuntime(spec, placement, pad_id=pad_id, pads_left=pads_left)
+    runtime = TorchRuntime(spec, placement, task.tokenizer.form)
     return Predictor(spec=spec, task=task, runtime=runtime)
 
 
 def batch_one(predictor: "Predictor", layout: Layout, plan: RawPlan) -> BatchOne:
     """Measure tokenise, forward and decode of single texts."""
-    times = on_fresh_thread(lambda: _time_stages(predictor, plan))
+    times = on_fresh_thread(lambda: _time_stages(predictor, plan, layout.pause_s))
     stages = [sorted(stage) for stage in zip(*times, strict=True)]
     totals = sorted(sum(stage) for stage in times)
     tokenize, forward, decode = (percentile(stage, 0.5) * 1000 for stage in stages)
@@ -150,11 +168,18 @@ def batch_one(predictor: "Predictor", layout: Layout, plan: RawPlan) -> BatchOne
     )
 
 
-def _time_stages(predictor: "Predictor", plan: RawPlan) -> list[tuple[float, float, float]]:
+def _time_stages(
+    predictor: "Predictor", plan: RawPlan, pause_s: float
+) -> list[tuple[float, float, float]]:
     parameters = predictor.task.parameters_type()
     for text in plan.texts[:WARM_UP]:
         _time_one(predictor, text, parameters)
-    return [_time_one(predictor, text, parameters) for text in in_turn(plan.texts, plan.seconds)]
+    times = []
+    for text in in_turn(plan.texts, plan.seconds):
+        if pause_s:
+            time.sleep(pause_s)
+        times.append(_time_one(predictor, text, parameters))
+    return times
 
 
 def _time_one(predictor: "Predictor", text: str, parameters: Any) -> tuple[float, float, float]:
@@ -232,7 +257,10 @@ def measure(plan: RawPlan) -> Raw:
     return Raw(
         device=alone.runtime.device,
         n_tokens_mean=sum(lengths) / len(lengths),
-        batch_one=[batch_one(predictors[each.n_threads], each, plan) for each in shapes[:2]],
+        batch_one=[
+            batch_one(predictors[each.n_threads], each, plan)
+            for each in (shapes[0], shapes[1], paced(shapes[0]))
+        ],
         oracle=[row for each in shapes for row in oracle(predictors[each.n_threads], each, plan)],
         labels=on_fresh_thread(lambda: _labels(alone, plan.texts)),
     )

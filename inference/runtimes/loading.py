@@ -68,9 +68,7 @@ def load_predictor(spec: VersionSpec) -> Predictor:
             "this server serves text-classification"
         )
     task = TextClassification(spec.view, spec.labels)
-    runtime = TorchRuntime(
-        spec, load_placement(), pad_id=task.tokenizer.pad_id, pads_left=task.tokenizer.pads_left
-    )
+    runtime = TorchRuntime(spec, load_placement(), task.tokenizer.form)
     predictor = Predictor(spec=spec, task=task, runtime=runtime)
     _warm_up(predictor)
     return predictor

@@ -14,7 +14,8 @@ from transformers import AutoModelForSequenceClassification
 from transformers.utils import logging as transformers_logging
 
 from inference.runtimes.ports import Placement
-from inference.tasks.ports import Encoded, Floats, Forwarded
+from inference.runtimes.tracing import Forward, Inputs, traced
+from inference.tasks.ports import Encoded, Floats, Forwarded, InputForm
 from registry.specs import Pooling, VersionSpec
 
 # A bar for each load means nothing in a server's log.
@@ -47,28 +48,32 @@ def default_lanes(device: str, n_cores: int) -> int:
 
 
 class TorchRuntime:
-    """One version's model on one device."""
+    """One version's model on one device; on a CPU traced into a graph if that changes nothing."""
 
-    def __init__(
-        self, spec: VersionSpec, placement: Placement, *, pad_id: int, pads_left: bool
-    ) -> None:
+    def __init__(self, spec: VersionSpec, placement: Placement, form: InputForm) -> None:
         self._device = torch.device(placement.device)
         self._dtype = _DTYPES[placement.dtype]
-        self._pooling = spec.pooling
-        self._pad_id, self._pads_left = pad_id, pads_left
+        self._form = form
         self._n_threads = placement.n_threads
         self._thread = threading.local()
-        self._model = AutoModelForSequenceClassification.from_pretrained(
+        self.is_traced = False
+        self._run = self._load(spec)
+
+    def _load(self, spec: VersionSpec) -> Forward:
+        model = AutoModelForSequenceClassification.from_pretrained(
             spec.view,
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
             dtype=self._dtype,
         )
-        self._model.requires_grad_(False).eval().to(self._device)
-        self._extra = {"output_hidden_states": True, "return_dict": True}
-        if "use_cache" in inspect.signature(self._model.forward).parameters:
-            self._extra["use_cache"] = False
+        model.requires_grad_(False).eval().to(self._device)
+        eager = _eager(model, spec.pooling)
+        if self._device.type != "cpu":
+            return eager
+        graph = traced(model, eager, self._form.names, n_ids=model.config.vocab_size)
+        self.is_traced = graph is not None
+        return graph or eager
 
     @property
     def device(self) -> str:
@@ -77,15 +82,11 @@ class TorchRuntime:
     @torch.inference_mode()
     def forward(self, batch: Sequence[Encoded]) -> list[Forwarded]:
         self._limit_threads()
-        arrays = padded(batch, pad_id=self._pad_id, pads_left=self._pads_left)
         inputs = {
             name: torch.from_numpy(array).to(self._device, non_blocking=True)
-            for name, array in arrays.items()
+            for name, array in padded(batch, self._form).items()
         }
-        output = self._model(**inputs, **self._extra)
-        states = output.hidden_states[-1]
-        pooled = pool(states, inputs["attention_mask"], self._pooling)
-        logits, embeddings = _numpy(output.logits), _numpy(pooled)
+        logits, embeddings = map(_numpy, self._run(inputs))
         return [Forwarded(logits[i], embeddings[i]) for i in range(len(batch))]
 
     def _limit_threads(self) -> None:
@@ -95,28 +96,36 @@ class TorchRuntime:
             self._thread.is_limited = True
 
 
+def _eager(model: Any, pooling: Pooling) -> Forward:
+    """Return the forward pass that gives logits [n, labels] and pooled embeddings [n, hidden]."""
+    extra = {"output_hidden_states": True, "return_dict": True}
+    if "use_cache" in inspect.signature(model.forward).parameters:
+        extra["use_cache"] = False
+
+    def forward(inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
+        output = model(**inputs, **extra)
+        return output.logits, pool(output.hidden_states[-1], inputs["attention_mask"], pooling)
+
+    return forward
+
+
 def _numpy(tensor: torch.Tensor) -> Floats:
     result: Floats = tensor.float().cpu().numpy()
     return result
 
 
-def padded(batch: Sequence[Encoded], *, pad_id: int, pads_left: bool) -> dict[str, Any]:
-    """Return int64 arrays [n, longest]: `input_ids`, `attention_mask` and, if present,
-    `token_type_ids`.
-    """
+def padded(batch: Sequence[Encoded], form: InputForm) -> dict[str, Any]:
+    """Return int64 arrays [n, longest] under the names of `form`."""
     longest = max(encoded.n_tokens for encoded in batch)
-    shape = (len(batch), longest)
-    ids, mask = np.full(shape, pad_id, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-    arrays = {"input_ids": ids, "attention_mask": mask}
-    if batch[0].type_ids is not None:
-        arrays["token_type_ids"] = np.zeros(shape, dtype=np.int64)
+    arrays = {name: np.zeros((len(batch), longest), dtype=np.int64) for name in form.names}
+    arrays["input_ids"].fill(form.pad_id)
     for row, encoded in enumerate(batch):
         n = encoded.n_tokens
-        place = slice(longest - n, longest) if pads_left else slice(0, n)
-        ids[row, place] = encoded.ids
-        mask[row, place] = 1
-        if encoded.type_ids is not None:
-            arrays["token_type_ids"][row, place] = encoded.type_ids
+        place = slice(longest - n, longest) if form.pads_left else slice(0, n)
+        arrays["input_ids"][row, place] = encoded.ids
+        arrays["attention_mask"][row, place] = 1
+        if form.has_types:
+            arrays["token_type_ids"][row, place] = encoded.type_ids or 0
     return arrays
 
 

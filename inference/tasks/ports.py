@@ -28,6 +28,21 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
+class InputForm:
+    """How a version's texts become one rectangle: what pads, on which side, segment ids or not."""
+
+    pad_id: int
+    pads_left: bool
+    has_types: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The arrays that the model takes, in order."""
+        names = ("input_ids", "attention_mask")
+        return (*names, "token_type_ids") if self.has_types else names
+
+
+@dataclass(frozen=True, slots=True)
 class Forwarded:
     """What one forward pass gives for one text: `logits` [n_labels] and the pooled `embedding`
     [hidden].

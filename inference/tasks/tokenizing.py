@@ -12,7 +12,7 @@ from typing import Any
 
 from tokenizers import Encoding, Tokenizer
 
-from inference.tasks.ports import Encoded
+from inference.tasks.ports import Encoded, InputForm
 
 # transformers writes this order of magnitude for "no limit known".
 _NO_LIMIT = 1_000_000
@@ -37,9 +37,11 @@ class TextTokenizer:
         loaded = AutoTokenizer.from_pretrained(view, local_files_only=True, trust_remote_code=False)
         config = AutoConfig.from_pretrained(view, local_files_only=True, trust_remote_code=False)
         self.max_tokens = max_tokens(loaded.model_max_length, config)
-        self.pad_id: int = loaded.pad_token_id if loaded.pad_token_id is not None else 0
-        self.pads_left: bool = loaded.padding_side == "left"
-        self._has_types = "token_type_ids" in loaded.model_input_names
+        self.form = InputForm(
+            pad_id=loaded.pad_token_id if loaded.pad_token_id is not None else 0,
+            pads_left=loaded.padding_side == "left",
+            has_types="token_type_ids" in loaded.model_input_names,
+        )
         serialised = loaded.backend_tokenizer.to_str()
         self._short, self._long = (self._clone(serialised) for _ in range(2))
 
@@ -54,7 +56,7 @@ class TextTokenizer:
         return [self._encoded(_encode_one(tokenizer, item)) for item in inputs]
 
     def _encoded(self, encoding: Encoding) -> Encoded:
-        types = encoding.type_ids if self._has_types else None
+        types = encoding.type_ids if self.form.has_types else None
         return Encoded(encoding.ids, types, bool(encoding.overflowing))
 
 

@@ -2,7 +2,7 @@
 
 from benchmarks.cells import Cell
 from benchmarks.load import LoadResult
-from benchmarks.raw import BatchOne, Layout, Raw, Sorted
+from benchmarks.raw import BatchOne, Layout, Raw, Sorted, paced
 
 LANE = Layout(name="lane", n_lanes=1, n_threads=1)
 LANES = Layout(name="lanes", n_lanes=2, n_threads=1)
@@ -45,13 +45,14 @@ def a_raw(*, total_ms: float = 4.5, rates: tuple[float, float] = (150.0, 200.0))
         n_tokens_mean=25.0,
         batch_one=[
             BatchOne(
-                layout=LANE,
+                layout=layout,
                 tokenize_ms=0.1,
                 forward_ms=total_ms - 0.2,
                 decode_ms=0.1,
                 total_ms=total_ms,
                 total_p95_ms=total_ms * 2,
             )
+            for layout in (LANE, paced(LANE))
         ],
         oracle=[
             Sorted(layout=LANE, batch=8, per_s=rates[0]),

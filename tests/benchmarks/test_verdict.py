@@ -45,7 +45,7 @@ def test_overhead_is_paired_with_the_bare_pass_of_its_own_round() -> None:
         for number, p50_ms in ((1, 5.0), (2, 9.0), (3, 7.0))
     ]
     raws = [a_raw(total_ms=total_ms) for total_ms in (4.5, 8.6, 6.3)]
-    assert verdict.overhead_ms(raws, cells) == pytest.approx(0.5)
+    assert verdict.overhead_ms(raws, cells, is_paced=True) == pytest.approx(0.5)
 
 
 def test_slow_serving_is_missed() -> None:

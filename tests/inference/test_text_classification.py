@@ -41,12 +41,7 @@ def load(
     view: Path, labels: tuple[str, ...] = ("NEGATIVE", "POSITIVE"), pooling: Pooling = Pooling.MEAN
 ):
     task = TextClassification(view, labels)
-    runtime = TorchRuntime(
-        a_spec(view, labels, pooling),
-        CPU,
-        pad_id=task.tokenizer.pad_id,
-        pads_left=task.tokenizer.pads_left,
-    )
+    runtime = TorchRuntime(a_spec(view, labels, pooling), CPU, task.tokenizer.form)
     return task, runtime
 
 
@@ -167,7 +162,7 @@ def test_bfloat16_answers_are_close(tmp_path):
     view = save_tiny(tmp_path, "bert")
     task = TextClassification(view, ("NEGATIVE", "POSITIVE"))
     half = Placement(device="cpu", dtype="bfloat16", n_threads=1)
-    runtime = TorchRuntime(a_spec(view, ("NEGATIVE", "POSITIVE")), half, pad_id=0, pads_left=False)
+    runtime = TorchRuntime(a_spec(view, ("NEGATIVE", "POSITIVE")), half, task.tokenizer.form)
     exact = answers(task, load(view)[1], TEXTS, Parameters(None), batch=4)
     close = answers(task, runtime, TEXTS, Parameters(None), batch=4)
     for one, other in zip(exact, close, strict=True):
