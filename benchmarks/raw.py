@@ -84,19 +84,19 @@ class Raw(msgspec.Struct, frozen=True, kw_only=True):
     labels: list[str]
 
 
-def layouts(n_lanes: int, n_threads: int, n_cores: int) -> tuple[Layout, Layout, Layout]:
-    """Return one of the server's lanes, one lane with all cores, and all lanes of the server."""
+def layouts(n_lanes: int, n_cores: int) -> tuple[Layout, Layout, Layout]:
+    """Return a server's lane that runs alone, a lane with one core, and all lanes of the server."""
     return (
-        Layout(name="one lane as in the server", n_lanes=1, n_threads=n_threads),
-        Layout(name="one lane, all cores", n_lanes=1, n_threads=n_cores),
-        Layout(name="the server's lanes", n_lanes=n_lanes, n_threads=n_threads),
+        Layout(name="a lane alone", n_lanes=1, n_threads=n_cores),
+        Layout(name="one lane, one core", n_lanes=1, n_threads=1),
+        Layout(name="all lanes", n_lanes=n_lanes, n_threads=max(1, n_cores // n_lanes)),
     )
 
 
 def paced(layout: Layout) -> Layout:
     """Return `layout` with the pause between texts that a client's turn makes."""
     return Layout(
-        name="one lane, after pauses",
+        name=f"{layout.name}, after pauses",
         n_lanes=layout.n_lanes,
         n_threads=layout.n_threads,
         pause_s=CLIENT_TURN_S,
@@ -133,8 +133,8 @@ def on_fresh_thread(work: Callable[[], T]) -> T:
         return pool.submit(work).result()
 
 
-def load(plan: RawPlan, n_threads: int) -> "Predictor":
-    """Load the live version as the server does, with `n_threads` a lane (0: the server's own)."""
+def load(plan: RawPlan, layout: Layout) -> "Predictor":
+    """Load the live version as the server does, with the cores of `layout`."""
     from inference.predictor import Predictor
     from inference.runtimes.loading import load_placement
     from inference.runtimes.torch import TorchRuntime
@@ -144,9 +144,8 @@ def load(plan: RawPlan, n_threads: int) -> "Predictor":
     spec = load_live_version(plan.model)
     if spec is None:
         raise SystemExit(f"{plan.model} has no live version in this home")
-    placement = load_placement()
-    if n_threads:
-        placement = dataclasses.replace(placement, n_threads=n_threads)
+    cores = layout.n_lanes * layout.n_threads
+    placement = dataclasses.replace(load_placement(), n_cores=cores)
     task = TextClassification(spec.view, spec.labels)
     runtime = TorchRuntime(spec, placement, task.tokenizer.form)
     return Predictor(spec=spec, task=task, runtime=runtime)
@@ -248,20 +247,22 @@ class Shared(Generic[T]):
 
 
 def measure(plan: RawPlan) -> Raw:
-    from inference.runtimes.loading import load_batch_shape, load_placement, n_cores
+    from inference.runtimes.loading import load_batch_shape, n_cores
 
-    shapes = layouts(load_batch_shape().n_lanes, load_placement().n_threads, n_cores())
-    predictors = {n: load(plan, n) for n in {layout.n_threads for layout in shapes}}
-    alone = predictors[shapes[0].n_threads]
+    shapes = layouts(load_batch_shape().n_lanes, n_cores())
+    predictors = [load(plan, layout) for layout in shapes]
+    alone = predictors[0]
     lengths = [each.n_tokens for each in alone.task.encode(plan.texts, short=False)]
+    singles = ((alone, shapes[0]), (predictors[1], shapes[1]), (alone, paced(shapes[0])))
     return Raw(
         device=alone.runtime.device,
         n_tokens_mean=sum(lengths) / len(lengths),
-        batch_one=[
-            batch_one(predictors[each.n_threads], each, plan)
-            for each in (shapes[0], shapes[1], paced(shapes[0]))
+        batch_one=[batch_one(predictor, layout, plan) for predictor, layout in singles],
+        oracle=[
+            row
+            for predictor, layout in zip(predictors, shapes, strict=True)
+            for row in oracle(predictor, layout, plan)
         ],
-        oracle=[row for each in shapes for row in oracle(predictors[each.n_threads], each, plan)],
         labels=on_fresh_thread(lambda: _labels(alone, plan.texts)),
     )
 

@@ -50,7 +50,6 @@ def load_placement() -> Placement:
         settings.BELLWETHER_DEVICE,
         settings.BELLWETHER_DTYPE,
         n_cores=n_cores(),
-        n_lanes=settings.BELLWETHER_LANES,
     )
 
 

@@ -22,10 +22,8 @@ class Runtime(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Where and how models run: `device` is cpu, cuda or cuda:N; `n_threads` are a lane's CPU
-    threads.
-    """
+    """Where and how models run: `device` is cpu, cuda or cuda:N; passes share `n_cores`."""
 
     device: str
     dtype: str
-    n_threads: int
+    n_cores: int

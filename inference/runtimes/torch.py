@@ -4,7 +4,6 @@ Loads safetensors only, never remote code, never from the network.
 """
 
 import inspect
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 from transformers.utils import logging as transformers_logging
 
+from inference.runtimes.cores import CORES
 from inference.runtimes.ports import Placement
 from inference.runtimes.tracing import Forward, Inputs, traced
 from inference.tasks.ports import Encoded, Floats, Forwarded, InputForm
@@ -23,7 +23,7 @@ transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def resolve_placement(device: str, dtype: str, *, n_cores: int, n_lanes: int) -> Placement:
+def resolve_placement(device: str, dtype: str, *, n_cores: int) -> Placement:
     """Turn the settings into a placement: `auto` takes a GPU if there is one.
 
     Raises ValueError when the device is asked for by name and is not there.
@@ -36,8 +36,7 @@ def resolve_placement(device: str, dtype: str, *, n_cores: int, n_lanes: int) ->
         )
     if dtype == "auto":
         dtype = "bfloat16" if device.startswith("cuda") else "float32"
-    lanes = n_lanes or default_lanes(device, n_cores)
-    return Placement(device=device, dtype=dtype, n_threads=max(1, n_cores // lanes))
+    return Placement(device=device, dtype=dtype, n_cores=n_cores)
 
 
 def default_lanes(device: str, n_cores: int) -> int:
@@ -54,8 +53,7 @@ class TorchRuntime:
         self._device = torch.device(placement.device)
         self._dtype = _DTYPES[placement.dtype]
         self._form = form
-        self._n_threads = placement.n_threads
-        self._thread = threading.local()
+        self._n_cores = placement.n_cores
         self.is_traced = False
         self._run = self._load(spec)
 
@@ -81,19 +79,14 @@ class TorchRuntime:
 
     @torch.inference_mode()
     def forward(self, batch: Sequence[Encoded]) -> list[Forwarded]:
-        self._limit_threads()
-        inputs = {
-            name: torch.from_numpy(array).to(self._device, non_blocking=True)
-            for name, array in padded(batch, self._form).items()
-        }
-        logits, embeddings = map(_numpy, self._run(inputs))
+        arrays = padded(batch, self._form)
+        with CORES.share(self._n_cores):
+            inputs = {
+                name: torch.from_numpy(array).to(self._device, non_blocking=True)
+                for name, array in arrays.items()
+            }
+            logits, embeddings = map(_numpy, self._run(inputs))
         return [Forwarded(logits[i], embeddings[i]) for i in range(len(batch))]
-
-    def _limit_threads(self) -> None:
-        # OpenMP keeps the thread count per calling thread: each lane sets its own, once.
-        if not getattr(self._thread, "is_limited", False):
-            torch.set_num_threads(self._n_threads)
-            self._thread.is_limited = True
 
 
 def _eager(model: Any, pooling: Pooling) -> Forward:

@@ -53,11 +53,11 @@ def test_shared_items_reach_one_taker_each() -> None:
     assert list(shared) == []
 
 
-def test_the_first_layout_is_one_lane_of_the_server_and_the_last_all() -> None:
-    first, wide, last = layouts(n_lanes=2, n_threads=1, n_cores=2)
-    assert (first.n_lanes, first.n_threads) == (1, 1)
-    assert (wide.n_lanes, wide.n_threads) == (1, 2)
-    assert (last.n_lanes, last.n_threads) == (2, 1)
+def test_a_lane_alone_has_all_cores_and_all_lanes_share_them() -> None:
+    alone, single, together = layouts(n_lanes=2, n_cores=2)
+    assert (alone.n_lanes, alone.n_threads) == (1, 2)
+    assert (single.n_lanes, single.n_threads) == (1, 1)
+    assert (together.n_lanes, together.n_threads) == (2, 1)
 
 
 def test_work_on_a_fresh_thread_returns() -> None:

@@ -20,7 +20,7 @@ from inference.tasks.tokenizing import Pair, TextTokenizer
 from registry.specs import Pooling, VersionSpec
 from tests.inference.tiny import ARCHITECTURES, CORPUS, save_tiny
 
-CPU = Placement(device="cpu", dtype="float32", n_threads=1)
+CPU = Placement(device="cpu", dtype="float32", n_cores=1)
 TEXTS = [*CORPUS, "short", "Ünïcödé – “quotes” and emoji 🎉", "words " * 200, "x" * 500]
 
 
@@ -161,7 +161,7 @@ def test_the_pooled_embedding_comes_from_the_last_hidden_states(tmp_path, poolin
 def test_bfloat16_answers_are_close(tmp_path):
     view = save_tiny(tmp_path, "bert")
     task = TextClassification(view, ("NEGATIVE", "POSITIVE"))
-    half = Placement(device="cpu", dtype="bfloat16", n_threads=1)
+    half = Placement(device="cpu", dtype="bfloat16", n_cores=1)
     runtime = TorchRuntime(a_spec(view, ("NEGATIVE", "POSITIVE")), half, task.tokenizer.form)
     exact = answers(task, load(view)[1], TEXTS, Parameters(None), batch=4)
     close = answers(task, runtime, TEXTS, Parameters(None), batch=4)
