@@ -247,8 +247,9 @@ class Shared(Generic[T]):
 
 
 def measure(plan: RawPlan) -> Raw:
-    from inference.runtimes.loading import load_batch_shape, n_cores
+    from inference.runtimes.loading import load_batch_shape, n_cores, shorten_spinning
 
+    shorten_spinning()
     shapes = layouts(load_batch_shape().n_lanes, n_cores())
     predictors = [load(plan, layout) for layout in shapes]
     alone = predictors[0]

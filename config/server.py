@@ -15,16 +15,15 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from access.services import FirstRun
+from config import logs
 from config.startup import public_url
+from inference.runtimes import loading
 
 Write = Callable[[str], object]
 
 # Python lets a thread compute for 5 ms before another may; a prediction takes less in all. Shorter
 # turns keep the event loop and the lanes prompt beside admin pages (benchmarks/planes.py).
 SWITCH_INTERVAL_S = 0.0005
-# OpenMP's threads spin for milliseconds while they wait for each other. Where passes overlap that
-# takes the core from the one waited for; a short spin keeps most of the gain and none of the harm.
-SPIN_COUNT = "2000"
 
 WORKER_STOP_S = 10.0
 WORKER_BACKOFF_S = (1.0, 5.0, 30.0)
@@ -88,7 +87,7 @@ class AnnouncingServer(uvicorn.Server):
 def run(write: Write, *, first_run: FirstRun | None, with_worker: bool) -> None:
     """Serve until SIGINT or SIGTERM, then drain, and return (so that the process exits 0)."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+    loading.shorten_spinning()
     listening = _listen()
     port = listening.getsockname()[1]
     write("[4/4] Loading the models")
@@ -110,7 +109,8 @@ def run(write: Write, *, first_run: FirstRun | None, with_worker: bool) -> None:
     if with_worker:
         worker.start()
     try:
-        server.run([listening])
+        with logs.written_in_background():
+            server.run([listening])
     finally:
         worker.stop()
     if not server.started:
