@@ -9,6 +9,7 @@ without a model, server and generator on a core each. README.md says what each f
 import argparse
 import http.client
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -187,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             machine=machine,
             seconds=options.seconds,
             rounds=options.rounds,
-            model=str(options.model),
+            model=os.path.relpath(options.model),
             layers=layers,
             interference=beside,
         )

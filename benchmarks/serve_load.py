@@ -180,7 +180,7 @@ def progress(what: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     given = parse(sys.argv[1:] if arguments is None else arguments)
     options = Options(
-        model=str(given.model),
+        model=os.path.relpath(given.model),
         seconds=given.seconds,
         rounds=given.rounds,
         seed=given.seed,
