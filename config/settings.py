@@ -170,6 +170,17 @@ SPECTACULAR_SETTINGS = {
         "config.schema.add_inference_plane",
     ],
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    # In the order of the loop.
+    "TAGS": [
+        {"name": "predict", "description": "Ask a model."},
+        {"name": "feedback", "description": "Say what was true."},
+        {"name": "quality", "description": "Read how good a model is, with intervals."},
+        {"name": "predictions", "description": "Read what was answered."},
+        {"name": "registry", "description": "Models, versions, routes and events."},
+        {"name": "classic", "description": "The blog-style sentiment API, with its shapes kept."},
+        {"name": "keys", "description": "Who may come in."},
+        {"name": "operations", "description": "Health and metrics."},
+    ],
 }
 UNFOLD = {
     "SITE_TITLE": "Bellwether",

@@ -26,7 +26,7 @@ def _sst2_dev() -> list[tuple[str, str]]:
     path = Path(os.environ["BELLWETHER_TEST_DATA"]) / "sst2" / "dev.jsonl.gz"
     with gzip.open(path, "rt", encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
-    return [(row["text"], str(row["label"]).upper()) for row in rows]
+    return [(row["text"], row["label_name"].upper()) for row in rows]
 
 
 async def _in_parallel(server: Server, items: list, ask) -> list:
