@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from inference.database import in_thread
 from inference.errors import InputFailed, JobNotFound
 from inference.jobs import services
 from inference.jobs.models import Job, JobState
@@ -123,8 +124,8 @@ def test_a_job_left_behind_by_a_dead_process_is_finished_by_the_next(plane):
         runner = JobRunner(plane.service)
         runner.start()
         for _ in range(200):
-            facts = await asyncio.to_thread(
-                services.load_job, str(job_id), key_id=None, now=datetime.now(UTC)
+            facts = await in_thread(
+                lambda: services.load_job(str(job_id), key_id=None, now=datetime.now(UTC))
             )
             if facts.state == JobState.COMPLETED:
                 break
