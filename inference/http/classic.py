@@ -5,6 +5,7 @@ import time
 from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 
@@ -13,7 +14,7 @@ import msgspec
 from access.errors import BellwetherError
 from access.scopes import Scope
 from inference.database import in_thread
-from inference.http.endpoints import Endpoint, Received, Reply
+from inference.http.endpoints import Endpoint, Received, Reply, reading
 from inference.http.limits import RequestLimits
 from inference.http.native import LabelScore, version_headers
 from inference.jobs import services as jobs
@@ -30,6 +31,9 @@ _SHOWN_STATES: dict[JobState, JobStatus] = {
     JobState.COMPLETED: "completed",
     JobState.FAILED: "failed",
 }
+
+
+_get = partial(reading, tag="classic", dialect="classic")
 
 
 class TextRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -130,14 +134,14 @@ class ClassicDialect:
                 ),
                 status=202,
             ),
-            self._get(
+            _get(
                 "/job/{job_id}",
                 self.job,
                 JobReply,
                 "How far a job is, and its results",
                 Scope.PREDICT,
             ),
-            self._get("/", self.welcome, Welcome, "What this is", None),
+            _get("/", self.welcome, Welcome, "What this is", None),
         ]
 
     def _post(self, path: str, handler: Any, body: Any, reply: Any, summary: str) -> Endpoint[Any]:
@@ -147,20 +151,6 @@ class ClassicDialect:
             handler=handler,
             scope=Scope.PREDICT,
             body=body,
-            reply=reply,
-            summary=summary,
-            tag="classic",
-            dialect="classic",
-        )
-
-    def _get(
-        self, path: str, handler: Any, reply: Any, summary: str, scope: Scope | None
-    ) -> Endpoint[Any]:
-        return Endpoint(
-            method="GET",
-            path=path,
-            handler=handler,
-            scope=scope,
             reply=reply,
             summary=summary,
             tag="classic",

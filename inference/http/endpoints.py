@@ -71,6 +71,29 @@ class Endpoint(Generic[B]):
     dialect: Dialect = "native"
 
 
+def reading(
+    path: str,
+    handler: Callable[[Received[Any]], Awaitable[Reply]],
+    reply: Any,
+    summary: str,
+    scope: Scope | None,
+    *,
+    tag: str,
+    dialect: Dialect = "native",
+) -> Endpoint[Any]:
+    """Return an endpoint that is asked with GET and takes no body."""
+    return Endpoint(
+        method="GET",
+        path=path,
+        handler=handler,
+        scope=scope,
+        reply=reply,
+        summary=summary,
+        tag=tag,
+        dialect=dialect,
+    )
+
+
 def routes(endpoints: list[Endpoint[Any]], admit: Admit, *, max_body_bytes: int) -> list[Route]:
     """Return Starlette routes that run `endpoints`."""
     by_path: dict[str, dict[str, Endpoint[Any]]] = {}

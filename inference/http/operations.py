@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -10,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from access.scopes import Scope
 from inference.errors import InferenceError
-from inference.http.endpoints import Endpoint, Received, Reply
+from inference.http.endpoints import Endpoint, Received, Reply, reading
 from inference.metrics import READY
 from inference.predictor import Predictor
 from inference.reconciler import Reconciler
@@ -20,6 +21,9 @@ from inference.service import Service
 PROOF_S = 15.0
 PROBE_TIMEOUT_S = 5.0
 PROBE_TEXT = "ready"
+
+
+_get = partial(reading, tag="operations")
 
 
 class Live(msgspec.Struct, frozen=True):
@@ -69,16 +73,16 @@ class Operations:
 
     def endpoints(self) -> list[Endpoint[Any]]:
         return [
-            self._get("/health/live", self.live, Live, "Whether the process runs", None),
-            self._get(
+            _get("/health/live", self.live, Live, "Whether the process runs", None),
+            _get(
                 "/health/ready",
                 self.ready,
                 Ready,
                 "Whether it can answer predictions (503 if not)",
                 None,
             ),
-            self._get("/health", self.classic, ClassicHealth, "The classic health answer", None),
-            self._get(
+            _get("/health", self.classic, ClassicHealth, "The classic health answer", None),
+            _get(
                 "/metrics",
                 self.metrics,
                 str,
@@ -86,19 +90,6 @@ class Operations:
                 None if self._metrics_open else Scope.READ,
             ),
         ]
-
-    def _get(
-        self, path: str, handler: Any, reply: Any, summary: str, scope: Scope | None
-    ) -> Endpoint[Any]:
-        return Endpoint(
-            method="GET",
-            path=path,
-            handler=handler,
-            scope=scope,
-            reply=reply,
-            summary=summary,
-            tag="operations",
-        )
 
     async def live(self, received: Received[None]) -> Reply:
         return Reply(Live("live"))
