@@ -9,6 +9,7 @@
     │   ├── RateLimited          the key did this too often
     │   ├── InvalidKeyFields     a key cannot be made like this; `details.field` names the place
     │   └── KeyNotFound          no key has this prefix
+    ├── DatabaseUnavailable      what was asked for lives in the database, which does not answer
     ├── registry.errors.RegistryError
     ├── inference.errors.InferenceError
     └── monitoring.errors.MonitoringError
@@ -73,3 +74,7 @@ class InvalidKeyFields(AccessError):
 
 class KeyNotFound(AccessError):
     code = "key_not_found"
+
+
+class DatabaseUnavailable(BellwetherError):
+    code = "database_unavailable"

@@ -9,8 +9,8 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from access.database import unavailable
 from access.errors import BellwetherError, MissingKey, ScopeMissing
-from inference.database import unavailable
 from inference.errors import (
     InvalidJson,
     InvalidRequest,

@@ -22,8 +22,7 @@ InferenceError
 │   ├── DeadlineExceeded     the answer could not be ready in time
 │   ├── ModelNotReady        the model is registered, its version is not loaded (yet)
 │   ├── LaneFailed           the thread that ran the batch died; it restarts
-│   ├── ShuttingDown         the process is draining
-│   └── DatabaseUnavailable  what was asked for lives in the database, which does not answer
+│   └── ShuttingDown         the process is draining
 ├── InputFailed              the forward pass fails on this input, alone
 ├── JobGaveUp                a job during which the server stopped too often
 ├── InternalError            a bug: the caller sees a request id, the log has the rest
@@ -117,10 +116,6 @@ class LaneFailed(Unavailable):
 
 class ShuttingDown(Unavailable):
     code = "shutting_down"
-
-
-class DatabaseUnavailable(Unavailable):
-    code = "database_unavailable"
 
 
 class InputFailed(InferenceError):

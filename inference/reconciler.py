@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from inference.predictor import Predictor
-from inference.serving import LiveRoute, Serving, Table
-from registry.specs import DesiredState, RouteMode, RouteSpec, VersionSpec
+from inference.serving import NOTHING_LOADED, LiveRoute, ServedModel, Serving, Table
+from registry.specs import DesiredState, ModelRoutes, RouteMode, RouteSpec, VersionSpec
 
 log = logging.getLogger(__name__)
 
@@ -91,9 +91,9 @@ class Reconciler:
             return
         desired = self._registry.load_desired_state()
         self._announce(desired)
-        routes = {model: self._live_routes(model, specs) for model, specs in desired.routes.items()}
-        self._remember_previous(routes)
-        self._serving.table = Table(desired.generation, routes)
+        models = {model: self._served(model, routes) for model, routes in desired.models.items()}
+        self._remember_previous(models)
+        self._serving.table = Table(desired.generation, models)
         self._forget_unused()
         self._after_change([predictor.spec for predictor in self._serving.table.predictors()])
         self._reconciled.set()
@@ -101,15 +101,22 @@ class Reconciler:
     def _announce(self, desired: DesiredState) -> None:
         """Make new models known before they load: until then they are not ready, not missing."""
         known = self._serving.table
-        unknown: dict[str, tuple[LiveRoute, ...]] = dict.fromkeys(desired.routes, ())
-        self._serving.table = Table(known.generation, unknown | known.routes)
+        unknown = dict.fromkeys(desired.models, NOTHING_LOADED)
+        self._serving.table = Table(known.generation, unknown | known.models)
+
+    def _served(self, model: str, routes: ModelRoutes) -> ServedModel:
+        return ServedModel(
+            live=self._live_routes(model, routes.desired),
+            salt=routes.salt,
+            stickiness=routes.stickiness,
+        )
 
     def _live_routes(self, model: str, specs: tuple[RouteSpec, ...]) -> tuple[LiveRoute, ...]:
         live = [spec for spec in specs if spec.mode is RouteMode.LIVE and spec.weight > 0]
         found = [(self._predictor(spec.version), spec.weight) for spec in live]
         loaded = tuple(LiveRoute(predictor, weight) for predictor, weight in found if predictor)
         if live and not loaded:
-            return self._serving.table.routes.get(model, ())
+            return self._serving.table.models.get(model, NOTHING_LOADED).live
         if len(loaded) == len(live):
             self.failures.pop(model, None)
         return loaded
@@ -149,10 +156,10 @@ class Reconciler:
     def _is_retry_due(self) -> bool:
         return any(self._clock() >= not_before for _, not_before in self._retries.values())
 
-    def _remember_previous(self, routes: dict[str, tuple[LiveRoute, ...]]) -> None:
-        for model, before in self._serving.table.routes.items():
-            now = {id(route.predictor) for route in routes.get(model, ())}
-            for route in before:
+    def _remember_previous(self, models: dict[str, ServedModel]) -> None:
+        for model, before in self._serving.table.models.items():
+            now = {id(route.predictor) for route in models.get(model, NOTHING_LOADED).live}
+            for route in before.live:
                 if id(route.predictor) not in now:
                     self._previous[model] = _identity(route.predictor.spec)
 

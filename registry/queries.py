@@ -1,5 +1,6 @@
 """The only readers of the registry that other apps call. They return specs, never rows."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -13,10 +14,13 @@ from registry.models import RegisteredModel, RegistryState, Route, Version
 from registry.names import parse_model_name
 from registry.specs import (
     DesiredState,
+    ModelRoutes,
     ModelSpec,
     Pooling,
     RouteMode,
     RouteSpec,
+    Stickiness,
+    VersionKind,
     VersionSpec,
 )
 
@@ -36,16 +40,46 @@ def load_desired_state() -> DesiredState:
     """What should be served, by model; a model without a route has none, and is there."""
     # The generation first: a change in between is then seen again by the next poll, not missed.
     generation = load_generation()
-    routes: dict[str, list[RouteSpec]] = {str(row): [] for row in RegisteredModel.objects.all()}
-    rows = Route.objects.select_related("version__model").defer("version__manifest")
-    for row in rows.order_by("model__namespace", "model__name", "position", "id"):
-        routes[str(row.version.model)].append(
-            RouteSpec(
-                version=version_spec(row.version), mode=RouteMode(row.mode), weight=row.weight
-            )
-        )
+    rows = RegisteredModel.objects.order_by("namespace", "name").prefetch_related(
+        Prefetch("routes", Route.objects.select_related("version").order_by("position", "id"))
+    )
     return DesiredState(
-        generation=generation, routes={name: tuple(specs) for name, specs in routes.items()}
+        generation=generation, models={str(row): _model_routes(row) for row in rows}
+    )
+
+
+def _model_routes(row: RegisteredModel) -> ModelRoutes:
+    desired = tuple(_route_spec(row, route.version, route) for route in row.routes.all())
+    committed = desired
+    if row.committed_generation != row.routes_generation:
+        numbers = [route["version"] for route in row.committed_routes]
+        versions = {v.number: v for v in Version.objects.filter(model=row, number__in=numbers)}
+        committed = tuple(
+            _committed_spec(row, versions[route["version"]], route)
+            for route in row.committed_routes
+            if route["version"] in versions
+        )
+    return ModelRoutes(
+        generation=row.routes_generation,
+        desired=desired,
+        committed_generation=row.committed_generation,
+        committed=committed,
+        salt=row.route_salt,
+        stickiness=Stickiness(row.stickiness),
+    )
+
+
+def _route_spec(model: RegisteredModel, version: Version, route: Route) -> RouteSpec:
+    version.model = model
+    return RouteSpec(version=version_spec(version), mode=RouteMode(route.mode), weight=route.weight)
+
+
+def _committed_spec(
+    model: RegisteredModel, version: Version, route: Mapping[str, Any]
+) -> RouteSpec:
+    version.model = model
+    return RouteSpec(
+        version=version_spec(version), mode=RouteMode(route["mode"]), weight=route["weight"]
     )
 
 
@@ -55,9 +89,9 @@ def load_version(model: str, number: int) -> VersionSpec:
 
 
 def load_live_version(model: str) -> VersionSpec | None:
-    """The version that answers, None before the first promotion; raises ModelNotFound."""
+    """The stable version, None before the first promotion; raises ModelNotFound."""
     route = (
-        Route.objects.filter(model=find_model(model), mode=RouteMode.LIVE)
+        Route.objects.filter(model=find_model(model), mode=RouteMode.LIVE, position=0)
         .select_related("version__model")
         .first()
     )
@@ -87,7 +121,7 @@ def load_model(model: str) -> ModelSpec:
 
 def model_rows() -> Any:
     """Models with what `model_spec` needs, in two queries."""
-    live = Route.objects.filter(mode=RouteMode.LIVE).select_related("version")
+    live = Route.objects.filter(mode=RouteMode.LIVE, position=0).select_related("version")
     return RegisteredModel.objects.annotate(
         n_versions=Count("versions", distinct=True)
     ).prefetch_related(Prefetch("routes", live, to_attr="live_routes"))
@@ -119,6 +153,7 @@ def version_spec(row: Version) -> VersionSpec:
         pooling=Pooling(row.pooling),
         view=open_store().view(row.digest),
         n_bytes=row.n_bytes,
+        kind=VersionKind(row.kind),
     )
 
 

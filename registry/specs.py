@@ -24,6 +24,50 @@ class RouteMode(StrEnum):
     SHADOW = "shadow"
 
 
+class Stickiness(StrEnum):
+    """What keeps a caller on one version: its API key, or nothing (each request is drawn anew)."""
+
+    KEY = "key"
+    REQUEST = "request"
+
+
+class VersionKind(StrEnum):
+    """Whether a version's model lies in its files, or behind a remote endpoint that they name."""
+
+    FILES = "files"
+    REMOTE = "remote"
+
+
+class RefKind(StrEnum):
+    """A branch grows with commits, a tag stays, an alias is moved between versions."""
+
+    BRANCH = "branch"
+    TAG = "tag"
+    ALIAS = "alias"
+
+
+class OperationKind(StrEnum):
+    """Long work that can be watched."""
+
+    IMPORT = "import"
+    ARCHIVE = "archive"
+    BACKUP = "backup"
+    RESTORE = "restore"
+    VERIFY = "verify"
+    DRILL = "drill"
+    GC = "gc"
+    ENDPOINT = "endpoint"
+
+
+class OperationState(StrEnum):
+    """How far an operation is."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
 class VersionState(StrEnum):
     """Whether a version may be routed: only a sealed one may."""
 
@@ -42,6 +86,23 @@ class EventKind(StrEnum):
     RETIRED = "retired"
     VERIFIED = "verified"
     DAMAGED = "damaged"
+    HEALED = "healed"
+    COMMITTED = "committed"
+    REF_SET = "ref_set"
+    REF_DELETED = "ref_deleted"
+    ROUTED = "routed"
+    SWAPPED = "swapped"
+    SWAP_FAILED = "swap_failed"
+    GOLDEN_SET = "golden_set"
+    SIGNED = "signed"
+    POLICY_SET = "policy_set"
+    KEY_TRUSTED = "key_trusted"
+    KEY_DISTRUSTED = "key_distrusted"
+    BACKED_UP = "backed_up"
+    RESTORED = "restored"
+    FORGOTTEN = "forgotten"
+    SWEPT = "swept"
+    DELETED = "deleted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +122,12 @@ class VersionSpec:
     pooling: Pooling
     view: Path
     n_bytes: int
+    kind: VersionKind = VersionKind.FILES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteSpec:
-    """A share of a model's traffic: `weight` is relative to the other live routes' weights."""
+    """A share of a model's traffic: `weight` is percent, of a shadow the percent copied to it."""
 
     version: VersionSpec
     mode: RouteMode
@@ -73,11 +135,27 @@ class RouteSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DesiredState:
-    """What should be served, for every registered model, as of `generation`."""
+class ModelRoutes:
+    """What should be served of one model, stable route first.
+
+    `desired` holds since `generation`; `committed` is what replicas may answer with, since
+    `committed_generation`. They are the same unless a change is being prepared, or failed.
+    """
 
     generation: int
-    routes: dict[str, tuple[RouteSpec, ...]]
+    desired: tuple[RouteSpec, ...]
+    committed_generation: int
+    committed: tuple[RouteSpec, ...]
+    salt: str
+    stickiness: Stickiness
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredState:
+    """What should be served, for every registered model, as of the registry's `generation`."""
+
+    generation: int
+    models: dict[str, ModelRoutes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

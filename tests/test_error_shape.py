@@ -34,7 +34,7 @@ from inference.http.limits import RequestLimits
 from inference.http.native import NativeDialect
 from inference.recording import MemoryRecorder
 from inference.service import Service
-from inference.serving import Serving, Table
+from inference.serving import NOTHING_LOADED, Serving, Table
 
 LIMITS = RequestLimits(
     max_body_bytes=4096, max_inputs=3, max_job_inputs=5, max_text_chars=100, timeout_s=1
@@ -59,7 +59,7 @@ def gate() -> Iterator[None]:
 def inference() -> Iterator[TestClient]:
     """The inference plane, with a model that is registered and not loaded."""
     serving = Serving()
-    serving.table = Table(1, {"some/model": ()})
+    serving.table = Table(1, {"some/model": NOTHING_LOADED})
     service = Service(serving, Engine(EngineLimits()), MemoryRecorder(), stores_text=True)
     runner: Any = None
     endpoints = [

@@ -22,7 +22,7 @@ from inference.predictor import Predictor
 from inference.recording import Recorder
 from inference.records import PredictionRecord
 from inference.service import Service
-from inference.serving import LiveRoute, Serving, Table
+from inference.serving import LiveRoute, ServedModel, Serving, Table
 from inference.tasks.ports import Decoded, Encoded, Forwarded
 from monitoring.recorder import JournalWriter
 from registry.specs import Pooling, VersionSpec
@@ -110,5 +110,5 @@ def _serving(home: Path) -> Serving:
     )
     serving = Serving()
     predictor = Predictor(spec=spec, task=ConstantTask(), runtime=ConstantRuntime())
-    serving.table = Table(0, {MODEL: (LiveRoute(predictor, 1),)})
+    serving.table = Table(0, {MODEL: ServedModel(live=(LiveRoute(predictor, 100),))})
     return serving

@@ -11,9 +11,9 @@ from uuid import UUID
 
 import msgspec
 
+from access.database import in_thread
 from access.errors import BellwetherError
 from access.scopes import Scope
-from inference.database import in_thread
 from inference.http.endpoints import Endpoint, Received, Reply, reading
 from inference.http.limits import RequestLimits
 from inference.http.native import LabelScore, version_headers

@@ -16,6 +16,7 @@ from inference.metrics import READY
 from inference.predictor import Predictor
 from inference.reconciler import Reconciler
 from inference.service import Service
+from inference.serving import NOTHING_LOADED
 
 # Older proof than this, and readiness runs a real forward pass.
 PROOF_S = 15.0
@@ -30,7 +31,7 @@ class Live(msgspec.Struct, frozen=True):
     status: Literal["live"]
 
 
-class ServedModel(msgspec.Struct, frozen=True, omit_defaults=True):
+class ModelReply(msgspec.Struct, frozen=True, omit_defaults=True):
     """`version` is null while nothing of the model is loaded; `failure` says why a version does
     not load.
     """
@@ -46,7 +47,7 @@ class Ready(msgspec.Struct, frozen=True):
 
     status: Literal["ready", "not_ready"]
     reasons: list[str]
-    models: list[ServedModel]
+    models: list[ModelReply]
 
 
 class ClassicHealth(msgspec.Struct, frozen=True):
@@ -102,7 +103,8 @@ class Operations:
 
     async def classic(self, received: Received[None]) -> Reply:
         reasons = await self._reasons()
-        routes = self._service.serving.table.routes.get(self._model, ())
+        served = self._service.serving.table.models.get(self._model, NOTHING_LOADED)
+        routes = served.live
         predictor = routes[0].predictor if routes else None
         reply = ClassicHealth(
             status="unhealthy" if reasons else "healthy",
@@ -148,14 +150,14 @@ class Operations:
         self._proved_at[predictor] = now
         return None
 
-    def _models(self) -> list[ServedModel]:
+    def _models(self) -> list[ModelReply]:
         failures = self._reconciler.failures
         return [
-            ServedModel(
+            ModelReply(
                 model,
-                routes[0].predictor.spec.number if routes else None,
-                routes[0].predictor.runtime.device if routes else None,
+                served.live[0].predictor.spec.number if served.live else None,
+                served.live[0].predictor.runtime.device if served.live else None,
                 failures.get(model),
             )
-            for model, routes in sorted(self._service.serving.table.routes.items())
+            for model, served in sorted(self._service.serving.table.models.items())
         ]

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import msgspec
 
+from access.database import in_thread
 from access.errors import BellwetherError
-from inference.database import in_thread
 from inference.engine.limits import Priority
 from inference.errors import InputFailed, InternalError, Unavailable
 from inference.jobs import services

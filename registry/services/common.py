@@ -6,10 +6,9 @@ from django.db.models import F
 
 from registry.errors import InvalidField
 from registry.models import MAX_TEXT_CHARS, Event, RegisteredModel, RegistryState, Version
+from registry.models.fields import MAX_ACTOR_CHARS
 from registry.queries import STATE_ID, find_model
 from registry.specs import EventKind
-
-MAX_ACTOR_CHARS = 150
 
 
 def lock_model(name: str) -> RegisteredModel:
@@ -53,6 +52,7 @@ def add_event(
     Event.objects.create(
         kind=kind,
         model=model,
+        model_name=str(model),
         number=version.number if version else None,
         actor=actor,
         reason=reason,
@@ -62,7 +62,14 @@ def add_event(
     )
 
 
-def raise_generation() -> None:
-    """Let every replica see that its routes are out of date."""
+def raise_generation(model: RegisteredModel | None = None) -> int:
+    """Let every replica see that its routes are out of date; returns the new generation.
+
+    With `model`, it is that model's routes that have changed.
+    """
     RegistryState.objects.get_or_create(pk=STATE_ID)
     RegistryState.objects.filter(pk=STATE_ID).update(generation=F("generation") + 1)
+    generation = RegistryState.objects.values_list("generation", flat=True).get(pk=STATE_ID)
+    if model is not None:
+        RegisteredModel.objects.filter(pk=model.pk).update(routes_generation=generation)
+    return generation

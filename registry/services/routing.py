@@ -1,6 +1,7 @@
 """Which version answers: promote, roll back, retire."""
 
 from django.db import transaction
+from django.db.models import Q
 
 from registry.errors import (
     InvalidManifest,
@@ -86,17 +87,18 @@ def retire(name: str, number: int, *, actor: str, reason: str = "") -> VersionSp
 
 
 def _live_number(model: RegisteredModel) -> int | None:
-    routes = Route.objects.filter(model=model, mode=RouteMode.LIVE)
+    routes = Route.objects.filter(model=model, mode=RouteMode.LIVE, position=0)
     return routes.values_list("version__number", flat=True).first()
 
 
 def _make_live(
     kind: EventKind, version: Version, live: int | None, *, actor: str, reason: str
 ) -> None:
-    Route.objects.update_or_create(
-        model=version.model,
-        mode=RouteMode.LIVE,
-        defaults={"version": version, "weight": LIVE_WEIGHT, "position": 0},
+    Route.objects.filter(model=version.model).filter(
+        Q(version=version) | Q(mode=RouteMode.LIVE)
+    ).delete()
+    Route.objects.create(
+        model=version.model, version=version, mode=RouteMode.LIVE, weight=LIVE_WEIGHT, position=0
     )
     add_event(
         kind,
@@ -106,7 +108,7 @@ def _make_live(
         reason=reason,
         change=(live, version.number),
     )
-    raise_generation()
+    raise_generation(version.model)
 
 
 def _choose_earlier(model: RegisteredModel, live: int) -> int | None:

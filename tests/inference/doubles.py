@@ -11,7 +11,15 @@ import numpy as np
 from inference.predictor import Predictor
 from inference.tasks.ports import Decoded, Encoded, Forwarded
 from inference.tasks.text_classification import TextClassificationParameters, apply_function
-from registry.specs import DesiredState, Pooling, RouteMode, RouteSpec, VersionSpec
+from registry.specs import (
+    DesiredState,
+    ModelRoutes,
+    Pooling,
+    RouteMode,
+    RouteSpec,
+    Stickiness,
+    VersionSpec,
+)
 
 LABELS = ("NEGATIVE", "POSITIVE")
 DIGEST = "d" * 64
@@ -86,7 +94,7 @@ class FakeRegistry:
     """Says what should be served; may be out of reach."""
 
     def __init__(self) -> None:
-        self.state = DesiredState(generation=0, routes={})
+        self.state = DesiredState(generation=0, models={})
         self.is_down = False
 
     def route(self, *routes: tuple[VersionSpec, int], model: str = "team/model") -> None:
@@ -94,8 +102,17 @@ class FakeRegistry:
             RouteSpec(version=version, mode=RouteMode.LIVE, weight=weight)
             for version, weight in routes
         )
+        generation = self.state.generation + 1
+        routes = ModelRoutes(
+            generation=generation,
+            desired=specs,
+            committed_generation=generation,
+            committed=specs,
+            salt="salt",
+            stickiness=Stickiness.KEY,
+        )
         self.state = DesiredState(
-            generation=self.state.generation + 1, routes={**self.state.routes, model: specs}
+            generation=generation, models={**self.state.models, model: routes}
         )
 
     def load_generation(self) -> int:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from inference.database import in_thread
+from access.database import in_thread
 from inference.errors import InputFailed, JobNotFound
 from inference.jobs import services
 from inference.jobs.models import Job, JobState

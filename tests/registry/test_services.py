@@ -62,7 +62,7 @@ def test_a_registered_version_has_its_facts_and_answers_nothing_yet(register, st
     assert kinds() == ["created", "registered"]
     assert live() is None
     assert queries.load_generation() == 1
-    assert queries.load_desired_state().routes == {MODEL: ()}
+    assert queries.load_desired_state().models[MODEL].desired == ()
 
 
 def test_versions_are_numbered_per_model(register):
@@ -162,7 +162,7 @@ def test_promotion_routes_all_traffic_and_raises_the_generation(register):
     assert services.promote(MODEL, 2, actor="alice", reason="better") == version
     state = queries.load_desired_state()
     assert state.generation == queries.load_generation() == 2
-    (route,) = state.routes[MODEL]
+    (route,) = state.models[MODEL].desired
     assert (route.version, route.mode, route.weight) == (version, RouteMode.LIVE, 100)
     event = Event.objects.order_by("-id").first()
     assert (event.kind, event.number, event.from_number, event.to_number, event.reason) == (

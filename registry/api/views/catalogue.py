@@ -1,16 +1,14 @@
-"""The registry over HTTP: models, versions, routes, events. Every change goes through services."""
+"""Models, versions, routes and events over HTTP. Every change goes through services."""
 
-from typing import Any, TypeVar
+from typing import Any
 
-from django.db.models import Model, QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from access.drf import get_facts
 from registry import queries, services
 from registry.api.serializers import (
     EventSerializer,
@@ -23,26 +21,9 @@ from registry.api.serializers import (
     VersionDetailSerializer,
     VersionSerializer,
 )
+from registry.api.views.common import MODEL, TAG, VERSION, ListOfModel, get_actor, read
 from registry.models import Event, RegisteredModel, Route, Version
 from registry.services.upkeep import VerifyResult, report
-
-TAG = ["registry"]
-MODEL = [
-    OpenApiParameter("namespace", str, OpenApiParameter.PATH),
-    OpenApiParameter("name", str, OpenApiParameter.PATH),
-]
-VERSION = [*MODEL, OpenApiParameter("number", int, OpenApiParameter.PATH)]
-
-_Row = TypeVar("_Row", bound=Model)
-
-
-class _ListOfModel(ListAPIView[_Row]):
-    """A list that belongs to the model in the path; 404 when there is no such model."""
-
-    required_scopes = {"GET": "read"}
-
-    def find_model(self) -> RegisteredModel:
-        return queries.find_model(f"{self.kwargs['namespace']}/{self.kwargs['name']}")
 
 
 class ModelsView(ListAPIView[RegisteredModel]):
@@ -67,9 +48,9 @@ class ModelsView(ListAPIView[RegisteredModel]):
         responses={201: ModelDetailSerializer},
     )
     def post(self, request: Request) -> Response:
-        wanted = _read(NewModelSerializer, request)
+        wanted = read(NewModelSerializer, request)
         model = services.create_model(
-            wanted["name"], actor=_actor(request), description=wanted["description"]
+            wanted["name"], actor=get_actor(request), description=wanted["description"]
         )
         row = queries.model_rows().get(pk=model.pk)
         return Response(ModelDetailSerializer(row).data, status=201)
@@ -91,7 +72,7 @@ class ModelView(APIView):
         return Response(ModelDetailSerializer(queries.model_rows().get(pk=model.pk)).data)
 
 
-class VersionsView(_ListOfModel[Version]):
+class VersionsView(ListOfModel[Version]):
     """A model's versions, newest first."""
 
     serializer_class = VersionSerializer
@@ -135,8 +116,8 @@ class PromoteView(APIView):
         responses=VersionDetailSerializer,
     )
     def post(self, request: Request, namespace: str, name: str, number: int) -> Response:
-        model, reason = f"{namespace}/{name}", _read(ReasonSerializer, request)["reason"]
-        services.promote(model, number, actor=_actor(request), reason=reason)
+        model, reason = f"{namespace}/{name}", read(ReasonSerializer, request)["reason"]
+        services.promote(model, number, actor=get_actor(request), reason=reason)
         return _version_response(model, number)
 
 
@@ -153,8 +134,8 @@ class RetireView(APIView):
         responses=VersionDetailSerializer,
     )
     def post(self, request: Request, namespace: str, name: str, number: int) -> Response:
-        model, reason = f"{namespace}/{name}", _read(ReasonSerializer, request)["reason"]
-        services.retire(model, number, actor=_actor(request), reason=reason)
+        model, reason = f"{namespace}/{name}", read(ReasonSerializer, request)["reason"]
+        services.retire(model, number, actor=get_actor(request), reason=reason)
         return _version_response(model, number)
 
 
@@ -173,7 +154,7 @@ class VerifyView(APIView):
         responses=VerificationSerializer,
     )
     def post(self, request: Request, namespace: str, name: str, number: int) -> Response:
-        result = services.verify(f"{namespace}/{name}", number, actor=_actor(request))
+        result = services.verify(f"{namespace}/{name}", number, actor=get_actor(request))
         return Response(VerificationSerializer(_verification(result)).data)
 
 
@@ -192,8 +173,8 @@ class RollbackView(APIView):
         responses=VersionDetailSerializer,
     )
     def post(self, request: Request, namespace: str, name: str) -> Response:
-        model, reason = f"{namespace}/{name}", _read(ReasonSerializer, request)["reason"]
-        version = services.rollback(model, actor=_actor(request), reason=reason)
+        model, reason = f"{namespace}/{name}", read(ReasonSerializer, request)["reason"]
+        version = services.rollback(model, actor=get_actor(request), reason=reason)
         return _version_response(model, version.number)
 
 
@@ -214,7 +195,7 @@ class RoutesView(APIView):
         return Response(RouteSerializer(rows, many=True).data)
 
 
-class EventsView(_ListOfModel[Event]):
+class EventsView(ListOfModel[Event]):
     """What happened to a model, newest first."""
 
     serializer_class = EventSerializer
@@ -241,16 +222,3 @@ def _verification(result: VerifyResult) -> dict[str, Any]:
         "is_sound": result.verification.is_sound,
         **report(result.verification),
     }
-
-
-def _read(shape: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
-    serializer = shape(data=request.data)
-    serializer.is_valid(raise_exception=True)
-    values: dict[str, Any] = serializer.validated_data
-    return values
-
-
-def _actor(request: Request) -> str:
-    """Who asks, as events keep it: the key's or account's name, and its id since names repeat."""
-    facts = get_facts(request)
-    return f"{facts.name} ({facts.id})" if facts else "unknown"

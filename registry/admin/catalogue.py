@@ -1,24 +1,20 @@
-"""The registry in the admin: facts are read-only; what changes goes through services."""
+"""Models, versions, routes, events and blobs in the admin: facts, and the acts on them."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, Model, QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin
 
 from access.facts import FactsAdmin
 from registry import services
+from registry.admin.acts import CHANGE_VERSION, each, get_actor
 from registry.errors import RegistryError
 from registry.models import Blob, Event, RegisteredModel, Route, Version
 from registry.specs import RouteMode
-
-CHANGE_VERSION = "registry.change_version"
-
-_Row = TypeVar("_Row", bound=Model)
 
 
 @admin.register(RegisteredModel)
@@ -49,10 +45,10 @@ class RegisteredModelAdmin(FactsAdmin):
     @admin.action(description="Roll back to the version live before", permissions=["promote"])
     def roll_back(self, request: HttpRequest, rows: QuerySet[RegisteredModel]) -> None:
         def work(row: RegisteredModel) -> str:
-            version = services.rollback(str(row), actor=_actor(request))
+            version = services.rollback(str(row), actor=get_actor(request))
             return f"{row} version {version.number} is live"
 
-        _each(self, request, rows, work)
+        each(self, request, rows, work)
 
 
 @admin.register(Version)
@@ -86,16 +82,16 @@ class VersionAdmin(FactsAdmin):
         if rows.values("model").distinct().count() != rows.count():
             self.message_user(request, "Select one version of a model.", messages.ERROR)
             return
-        _each(self, request, rows, _changing(services.promote, "is live", _actor(request)))
+        each(self, request, rows, _changing(services.promote, "is live", get_actor(request)))
 
     @admin.action(description="Retire: take it out of use for good", permissions=["promote"])
     def retire(self, request: HttpRequest, rows: QuerySet[Version]) -> None:
-        _each(self, request, rows, _changing(services.retire, "is retired", _actor(request)))
+        each(self, request, rows, _changing(services.retire, "is retired", get_actor(request)))
 
     @admin.action(description="Verify: read every stored byte again", permissions=["promote"])
     def verify(self, request: HttpRequest, rows: QuerySet[Version]) -> None:
-        actor = _actor(request)
-        _each(self, request, rows, lambda row: _verify(row, actor))
+        actor = get_actor(request)
+        each(self, request, rows, lambda row: _verify(row, actor))
 
 
 @admin.register(Route)
@@ -151,18 +147,3 @@ def _verify(row: Version, actor: str) -> str:
         return f"{row} is sound"
     n_faults = len(found.missing) + len(found.damaged) + len(found.extra)
     raise RegistryError(f"{row} is damaged: {n_faults} faults, listed in its event")
-
-
-def _each(
-    view: ModelAdmin, request: HttpRequest, rows: QuerySet[_Row], work: Callable[[_Row], str]
-) -> None:
-    """Do `work` for each row and show its sentence, or that of the error that it met."""
-    for row in rows:
-        try:
-            view.message_user(request, f"{work(row)}.", messages.SUCCESS)
-        except RegistryError as error:
-            view.message_user(request, f"{error.message}.", messages.ERROR)
-
-
-def _actor(request: HttpRequest) -> str:
-    return f"{request.user.get_username()} (admin)"

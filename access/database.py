@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections
 
-from inference.errors import DatabaseUnavailable
+from access.errors import DatabaseUnavailable
 
 T = TypeVar("T")
 _threads = ThreadPoolExecutor(4, thread_name_prefix="orm")

@@ -1,34 +1,58 @@
-"""Tables of the registry. Only `registry.services` writes them; other apps read `registry.queries`.
+"""Models, their versions, and which versions answer.
 
 A version's manifest (canonical JSON, the text that its digest names) is the one truth about its
 paths. `VersionBlob` repeats only which blobs it holds on to, so that a blob in use cannot be
 deleted and "who uses this blob" is an indexed question.
 """
 
-from typing import Any, ClassVar
+import secrets
+from typing import ClassVar
 
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from registry.models.fields import MAX_ACTOR_CHARS, MAX_TEXT_CHARS, choices
+from registry.models.files import Blob, Commit
 from registry.names import MAX_NAME_CHARS
-from registry.specs import EventKind, Pooling, RouteMode, VersionState
+from registry.specs import Pooling, RouteMode, Stickiness, VersionKind, VersionState
 
 LIVE_WEIGHT = 100
-MAX_TEXT_CHARS = 500
 
 
-def _choices(enum: Any) -> list[tuple[str, str]]:
-    return [(member.value, member.value.replace("_", " ")) for member in enum]
+def make_salt() -> str:
+    return secrets.token_hex(16)
 
 
 class RegisteredModel(models.Model):
-    """A name, `namespace/name`, under which versions are kept."""
+    """A name, `namespace/name`, under which versions are kept.
+
+    `routes_generation` is the registry's generation at which the routes last changed.
+    `committed_routes` (`[{"version", "mode", "weight"}]`, stable first) is what replicas may serve,
+    as of `committed_generation`: the two differ while a change is being prepared, or failed.
+    """
 
     namespace = models.CharField(max_length=MAX_NAME_CHARS)
     name = models.CharField(max_length=MAX_NAME_CHARS)
     description = models.CharField(max_length=MAX_TEXT_CHARS, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    stickiness = models.CharField(
+        max_length=8,
+        choices=choices(Stickiness),
+        default=Stickiness.KEY.value,
+        help_text="What keeps a caller on one version while several are live.",
+    )
+    route_salt = models.CharField(max_length=64, default=make_salt, editable=False)
+    routes_generation = models.PositiveBigIntegerField(default=0, editable=False)
+    committed_generation = models.PositiveBigIntegerField(default=0, editable=False)
+    committed_routes = models.JSONField(default=list, editable=False)
+    committed_at = models.DateTimeField(null=True, editable=False)
+    requires_signature = models.BooleanField(
+        default=False, help_text="Whether only versions signed by a trusted key may be routed."
+    )
+    cas_epoch = models.PositiveIntegerField(
+        default=1, editable=False, help_text="Raised when chunks kept for delta uploads are gone."
+    )
 
     class Meta:
         verbose_name = "model"
@@ -44,40 +68,31 @@ class RegisteredModel(models.Model):
         return f"{self.namespace}/{self.name}"
 
 
-class Blob(models.Model):
-    """One stored file's bytes, by sha256."""
-
-    sha256 = models.CharField(max_length=64, primary_key=True)
-    size = models.PositiveBigIntegerField(help_text="Bytes.")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-
-    class Meta:
-        ordering = ["-created_at", "sha256"]
-
-    def __str__(self) -> str:
-        return self.sha256
-
-
 class Version(models.Model):
     """One immutable version: its files by manifest, and the facts read from them."""
 
-    model = models.ForeignKey(RegisteredModel, models.PROTECT, related_name="versions")
+    model = models.ForeignKey(RegisteredModel, models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
+    kind = models.CharField(
+        max_length=8, choices=choices(VersionKind), default=VersionKind.FILES.value
+    )
+    commit = models.ForeignKey(Commit, models.RESTRICT, null=True, related_name="versions")
     digest = models.CharField(max_length=64, help_text="sha256 of the manifest.")
     manifest = models.TextField(help_text="Canonical JSON: path, sha256 and size of every file.")
     blobs = models.ManyToManyField(Blob, through="VersionBlob", related_name="versions")
     task = models.CharField(max_length=64)
     labels = models.JSONField(default=list, help_text="Class names in logit order.")
-    pooling = models.CharField(max_length=8, choices=_choices(Pooling))
+    pooling = models.CharField(max_length=8, choices=choices(Pooling))
     n_bytes = models.PositiveBigIntegerField()
     n_files = models.PositiveIntegerField()
     state = models.CharField(
-        max_length=8, choices=_choices(VersionState), default=VersionState.SEALED.value
+        max_length=8, choices=choices(VersionState), default=VersionState.SEALED.value
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    created_by = models.CharField(max_length=150)
+    created_by = models.CharField(max_length=MAX_ACTOR_CHARS)
     source = models.CharField(max_length=200, help_text="Where the files came from.")
     note = models.CharField(max_length=MAX_TEXT_CHARS, blank=True)
+    retired_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["-id"]
@@ -98,7 +113,7 @@ class VersionBlob(models.Model):
     """That a version needs a blob, whatever the number of paths it has there."""
 
     version = models.ForeignKey(Version, models.CASCADE)
-    blob = models.ForeignKey(Blob, models.PROTECT)
+    blob = models.ForeignKey(Blob, models.RESTRICT)
 
     class Meta:
         constraints: ClassVar = [
@@ -110,11 +125,15 @@ class VersionBlob(models.Model):
 
 
 class Route(models.Model):
-    """A share of a model's traffic for one of its versions."""
+    """A share of a model's traffic for one of its versions.
+
+    `weight` is percent of the live traffic, or, for a shadow, the percent of it that is copied. The
+    live route at position 0 is the stable one; further live ones are canaries.
+    """
 
     model = models.ForeignKey(RegisteredModel, models.CASCADE, related_name="routes")
-    version = models.ForeignKey(Version, models.PROTECT, related_name="routes")
-    mode = models.CharField(max_length=8, choices=_choices(RouteMode))
+    version = models.ForeignKey(Version, models.RESTRICT, related_name="routes")
+    mode = models.CharField(max_length=8, choices=choices(RouteMode))
     weight = models.PositiveSmallIntegerField(default=LIVE_WEIGHT)
     position = models.PositiveSmallIntegerField(default=0)
 
@@ -122,8 +141,11 @@ class Route(models.Model):
         ordering = ["model", "position", "id"]
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["model"], condition=models.Q(mode="live"), name="registry_route_one_live"
+                fields=["model"],
+                condition=models.Q(mode="live", position=0),
+                name="registry_route_one_stable",
             ),
+            models.UniqueConstraint(fields=["model", "version"], name="registry_route_version"),
             models.CheckConstraint(
                 condition=models.Q(weight__lte=LIVE_WEIGHT), name="registry_route_weight"
             ),
@@ -131,47 +153,6 @@ class Route(models.Model):
 
     def __str__(self) -> str:
         return f"{self.version} ({self.mode}, {self.weight})"
-
-
-class EventQuerySet(models.QuerySet["Event"]):
-    """Events can be added and read."""
-
-    def update(self, **kwargs: Any) -> int:
-        raise TypeError("events are append-only: add another")
-
-    def delete(self) -> tuple[int, dict[str, int]]:
-        raise TypeError("events are append-only: add another")
-
-
-class Event(models.Model):
-    """Something that happened to a model, who did it and why; never changed afterwards."""
-
-    at = models.DateTimeField(default=timezone.now, editable=False)
-    model = models.ForeignKey(RegisteredModel, models.PROTECT, related_name="events")
-    number = models.PositiveIntegerField(null=True, help_text="The version it happened to.")
-    kind = models.CharField(max_length=16, choices=_choices(EventKind))
-    actor = models.CharField(max_length=150)
-    reason = models.CharField(max_length=MAX_TEXT_CHARS, blank=True)
-    details = models.JSONField(default=dict)
-    from_number = models.PositiveIntegerField(null=True, help_text="The live version before.")
-    to_number = models.PositiveIntegerField(null=True, help_text="The live version after.")
-
-    objects = EventQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-id"]
-        indexes: ClassVar = [models.Index(fields=["model", "-id"], name="registry_event_by_model")]
-
-    def __str__(self) -> str:
-        return f"{self.model}: {self.kind}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if self.pk is not None:
-            raise TypeError("events are append-only: add another")
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        raise TypeError("events are append-only: add another")
 
 
 class RegistryState(models.Model):

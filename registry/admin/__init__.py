@@ -1,0 +1,5 @@
+"""The registry in the admin: facts are read-only; what changes goes through services."""
+
+from registry.admin import catalogue
+
+__all__ = ["catalogue"]
