@@ -27,6 +27,7 @@ def prepare(write: Write, *, with_starter: bool) -> FirstRun | None:
     first_run = create_first_run(settings.BELLWETHER_HOME, public_url())
     write("[3/4] Checking the models")
     services.recover()
+    services.adopt_versions()
     if with_starter:
         _register_starter(write)
     return first_run

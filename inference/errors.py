@@ -16,7 +16,8 @@ InferenceError
 │   ├── HostNotAllowed       a Host header that this server does not answer to
 │   ├── MethodNotAllowed     the path is right, the method is not
 │   ├── UnsupportedMediaType a body of a kind that is not read here
-│   └── JobNotFound          no such job
+│   ├── JobNotFound          no such job
+│   └── VersionNotLoaded     the version asked for by pin is not in memory here
 ├── Unavailable              the server's state; trying again can help
 │   ├── QueueFull            refused at the door; `retry_after_s` is the predicted wait
 │   ├── DeadlineExceeded     the answer could not be ready in time
@@ -92,6 +93,10 @@ class UnsupportedMediaType(RequestError):
 
 class JobNotFound(RequestError):
     code = "job_not_found"
+
+
+class VersionNotLoaded(RequestError):
+    code = "version_not_loaded"
 
 
 class Unavailable(InferenceError):

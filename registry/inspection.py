@@ -26,7 +26,16 @@ Inspected = ModelFacts
 
 
 def check_listing(sizes: Mapping[str, int]) -> None:
-    """Refuse by names and sizes (bytes by path); raises ContentRefused or InvalidPath."""
+    """Refuse what cannot be a version, by names and sizes (bytes by path).
+
+    Raises ContentRefused or InvalidPath.
+    """
+    check_files(sizes)
+    _check_parts(sizes)
+
+
+def check_files(sizes: Mapping[str, int]) -> None:
+    """Refuse files that may not lie together, whether or not they are a whole model yet."""
     if len(sizes) > MAX_FILES:
         raise ContentRefused(f"{len(sizes)} files; a version may have {MAX_FILES}")
     check_paths(sizes)
@@ -36,7 +45,6 @@ def check_listing(sizes: Mapping[str, int]) -> None:
             raise _refused(path, f"it has {size} bytes; a file may have {MAX_FILE_BYTES}")
     if sum(sizes.values()) > MAX_TOTAL_BYTES:
         raise ContentRefused(f"over {MAX_TOTAL_BYTES} bytes in all; leave files out")
-    _check_parts(sizes)
 
 
 def inspect(folder: Path, paths: Iterable[str]) -> Inspected:

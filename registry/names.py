@@ -10,9 +10,10 @@ import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from registry.errors import InvalidName, InvalidPath
+from registry.errors import InvalidName, InvalidPath, InvalidRef
 
 MAX_NAME_CHARS = 96
+MAX_REF_CHARS = 200
 MAX_PATH_BYTES = 1024
 MAX_PART_BYTES = 255
 MAX_PATH_PARTS = 16
@@ -29,6 +30,9 @@ DEVICE_NAMES = frozenset(
 )
 
 _PART = re.compile(r"[A-Za-z0-9._-]+")
+_REF = re.compile(r"[A-Za-z0-9._/-]+")
+_COMMIT_ID = re.compile(r"[0-9a-f]{40}")
+_VERSION_TAG = re.compile(r"v([1-9][0-9]{0,8})")
 _FORBIDDEN_CHARS = frozenset('\\<>:"|?*')
 # Control, format (invisible, bidirectional), surrogate, line and paragraph separators.
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -68,6 +72,23 @@ def check_name_part(text: str) -> str:
     if problem:
         raise InvalidName(_sentence("model name part", text, problem))
     return text
+
+
+def check_ref_name(text: str) -> str:
+    """The name of a branch, tag or alias, if it is legal; raises InvalidRef.
+
+    `vN` is legal here: whether it may be used depends on what for.
+    """
+    problem = _ref_problem(text)
+    if problem:
+        raise InvalidRef(_sentence("ref name", text, problem), details={"name": _printable(text)})
+    return text
+
+
+def version_number(ref: str) -> int | None:
+    """N when `ref` is the tag `vN` of a version, else None."""
+    found = _VERSION_TAG.fullmatch(ref)
+    return int(found[1]) if found else None
 
 
 def check_path(path: str) -> str:
@@ -126,6 +147,19 @@ def _name_problem(text: str) -> str:
         return "may not contain '--' or '..'"
     if text.lower().endswith(".git"):
         return "may not end in .git"
+    return ""
+
+
+def _ref_problem(text: str) -> str:
+    if not _REF.fullmatch(text):
+        return "may hold only letters A-Z a-z, digits, '.', '_', '-' and '/', and at least one"
+    if len(text) > MAX_REF_CHARS:
+        return f"is over {MAX_REF_CHARS} characters"
+    parts = text.split("/")
+    if any(not part or part[0] in ".-" or part.endswith((".", ".lock")) for part in parts):
+        return "may not have an empty part, or one that begins with '.' or '-' or ends in '.lock'"
+    if ".." in text or parts[0] == "refs" or text == "HEAD" or _COMMIT_ID.fullmatch(text):
+        return "may not contain '..', begin with refs/, be HEAD or look like a commit id"
     return ""
 
 

@@ -6,7 +6,6 @@ inputs, keys, signatures) · events · work (operations, backups, replicas)
 
 from registry.models.catalogue import (
     LIVE_WEIGHT,
-    MAX_TEXT_CHARS,
     RegisteredModel,
     RegistryState,
     Route,
@@ -14,6 +13,7 @@ from registry.models.catalogue import (
     VersionBlob,
 )
 from registry.models.events import Event
+from registry.models.fields import MAX_TEXT_CHARS
 from registry.models.files import Blob, Commit, CommitBlob, Lease, Ref, Upload, Xorb
 from registry.models.trust import Golden, Signature, TrustedKey
 from registry.models.work import Backup, Operation, Replica

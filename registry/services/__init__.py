@@ -3,6 +3,17 @@
 What serving must see (a change of routes) also raises the generation, in the same transaction.
 """
 
+from registry.services.commits import Changes, commit_changes
+from registry.services.deletion import delete_model
+from registry.services.intake import keep_file, lease_blobs, readable_blobs, release_blobs
+from registry.services.refs import (
+    create_branch,
+    create_tag,
+    delete_alias,
+    delete_branch,
+    delete_tag,
+    set_alias,
+)
 from registry.services.registration import (
     Registration,
     create_model,
@@ -11,19 +22,35 @@ from registry.services.registration import (
     register_source,
 )
 from registry.services.routing import promote, retire, rollback
+from registry.services.sealing import adopt_versions, seal
 from registry.services.upkeep import VerifyResult, recover, verify, verify_all
 
 __all__ = [
+    "Changes",
     "Registration",
     "VerifyResult",
+    "adopt_versions",
+    "commit_changes",
+    "create_branch",
     "create_model",
+    "create_tag",
+    "delete_alias",
+    "delete_branch",
+    "delete_model",
+    "delete_tag",
     "ensure_model",
+    "keep_file",
+    "lease_blobs",
     "promote",
+    "readable_blobs",
     "recover",
     "register_directory",
     "register_source",
+    "release_blobs",
     "retire",
     "rollback",
+    "seal",
+    "set_alias",
     "verify",
     "verify_all",
 ]

@@ -7,12 +7,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from registry import inspection
-from registry.errors import InvalidField, ModelExists, VersionConflict
+from registry.errors import InvalidField, ModelExists, RefExists, VersionConflict
 from registry.location import open_store
 from registry.manifests import Manifest
-from registry.models import Blob, RegisteredModel, Version, VersionBlob
+from registry.models import Blob, Commit, RegisteredModel, Version, VersionBlob
 from registry.names import parse_model_name
 from registry.queries import version_spec
+from registry.refs import MAIN
+from registry.services.commits import append_commit, ensure_main
 from registry.services.common import (
     add_event,
     check_actor,
@@ -20,9 +22,11 @@ from registry.services.common import (
     lock_model,
     raise_generation,
 )
+from registry.services.intake import lease_blobs, release_blobs
 from registry.sources import Source
 from registry.sources.directory import DirectorySource
-from registry.specs import EventKind, Pooling, VersionSpec, VersionState
+from registry.specs import EventKind, Pooling, VersionKind, VersionSpec, VersionState
+from registry.staging import Staging
 from registry.store import Progress
 
 
@@ -37,8 +41,11 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Draft:
-    """Everything a version's row will say, before it has a number."""
+class Draft:
+    """Everything a version's row will say, before it has a number.
+
+    `commit` is the one it is sealed from; None makes one on `main`.
+    """
 
     manifest: Manifest
     facts: inspection.Inspected
@@ -46,6 +53,8 @@ class _Draft:
     note: str
     actor: str
     is_pooling_given: bool
+    kind: VersionKind = VersionKind.FILES
+    commit: Commit | None = None
 
 
 def create_model(name: str, *, actor: str, description: str = "") -> RegisteredModel:
@@ -101,14 +110,13 @@ def register_source(
     """
     parse_model_name(name)
     actor, note = check_actor(actor), check_text("note", note)
-    chosen = _check_pooling(pooling)
+    chosen = check_pooling(pooling)
     inspection.check_listing(source.sizes)
     store = open_store()
     with store.open_staging() as staging:
         manifest = store.take(source, staging, progress or _ignore)
         facts = inspection.inspect(staging.files, [file.path for file in manifest.files])
-        store.publish(staging, manifest)
-        draft = _Draft(
+        draft = Draft(
             manifest=manifest,
             facts=replace(facts, pooling=chosen) if chosen else facts,
             source=source.description,
@@ -116,13 +124,29 @@ def register_source(
             actor=actor,
             is_pooling_given=chosen is not None,
         )
-        row, is_new = _record(name, draft)
+        row, is_new = publish(name, staging, draft)
     return Registration(
         version=version_spec(row),
         state=VersionState(row.state),
         is_new=is_new,
         skipped=source.skipped,
     )
+
+
+def publish(
+    name: str, staging: Staging, draft: Draft, *, number: int | None = None
+) -> tuple[Version, bool]:
+    """Publish staged, inspected files and record their version; returns it and whether it is new.
+
+    `number` is the one it must get. Raises ModelExists, VersionConflict, RefExists or StoreError.
+    """
+    # Leased meanwhile: no sweep may take a blob between its file's turn and its row's.
+    owner = f"publish {staging.uuid}"
+    lease_blobs({file.sha256: file.size for file in draft.manifest.files}, actor=owner)
+    open_store().publish(staging, draft.manifest)
+    row = _record(name, draft, number)
+    release_blobs([file.sha256 for file in draft.manifest.files], actor=owner, model=None)
+    return row
 
 
 @transaction.atomic
@@ -140,31 +164,59 @@ def _get_or_create(name: str, *, actor: str, description: str) -> tuple[Register
         ) from error
     if is_new:
         add_event(EventKind.CREATED, model, actor=actor)
+        ensure_main(model, actor=actor)
         raise_generation()
     return model, is_new
 
 
 @transaction.atomic
-def _record(name: str, draft: _Draft) -> tuple[Version, bool]:
+def _record(name: str, draft: Draft, number: int | None) -> tuple[Version, bool]:
     _get_or_create(name, actor=draft.actor, description="")
     model = lock_model(name)
     existing = Version.objects.filter(model=model, digest=draft.manifest.digest).first()
-    if existing:
+    if existing and number in (None, existing.number):
         _check_same_pooling(existing, draft)
         return existing, False
-    row = _create_version(model, draft)
-    _hold_blobs(row, draft.manifest)
-    add_event(
-        EventKind.REGISTERED, model, version=row, actor=draft.actor, details={"digest": row.digest}
+    if existing:
+        raise VersionConflict(
+            f"these files are version {existing.number} of {model} already",
+            details={"version": existing.number},
+        )
+    number = _next_number(model, number)
+    commit = draft.commit or append_commit(
+        model,
+        MAIN,
+        ensure_main(model, actor=draft.actor),
+        draft.manifest,
+        actor=draft.actor,
+        title=draft.note or f"Version {number} from {draft.source}",
     )
+    row = _create_version(model, draft, number, commit)
+    _hold_blobs(row, draft.manifest)
+    details = {"digest": row.digest, "commit": commit.oid}
+    add_event(EventKind.REGISTERED, model, version=row, actor=draft.actor, details=details)
     return row, True
 
 
-def _create_version(model: RegisteredModel, draft: _Draft) -> Version:
+def _next_number(model: RegisteredModel, wanted: int | None) -> int:
+    """One above the last; `wanted` may leave a gap, and never takes a number again."""
     last = Version.objects.filter(model=model).aggregate(last=Max("number"))["last"] or 0
+    if wanted is None:
+        return last + 1
+    if wanted <= last:
+        raise RefExists(
+            f"{model} has had version {last}: the next must be above it, such as v{last + 1}",
+            details={"model": str(model), "last": last},
+        )
+    return wanted
+
+
+def _create_version(model: RegisteredModel, draft: Draft, number: int, commit: Commit) -> Version:
     return Version.objects.create(
         model=model,
-        number=last + 1,
+        number=number,
+        kind=draft.kind,
+        commit=commit,
         digest=draft.manifest.digest,
         manifest=draft.manifest.text,
         task=draft.facts.task,
@@ -188,7 +240,7 @@ def _hold_blobs(row: Version, manifest: Manifest) -> None:
     )
 
 
-def _check_same_pooling(existing: Version, draft: _Draft) -> None:
+def _check_same_pooling(existing: Version, draft: Draft) -> None:
     if draft.is_pooling_given and existing.pooling != draft.facts.pooling:
         raise VersionConflict(
             f"these files are version {existing.number} with pooling {existing.pooling}, which "
@@ -197,7 +249,8 @@ def _check_same_pooling(existing: Version, draft: _Draft) -> None:
         )
 
 
-def _check_pooling(pooling: str | None) -> Pooling | None:
+def check_pooling(pooling: str | None) -> Pooling | None:
+    """The pooling of this name, None for None; raises InvalidField."""
     try:
         return None if pooling is None else Pooling(pooling)
     except ValueError as error:

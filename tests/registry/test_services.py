@@ -18,7 +18,7 @@ from registry.errors import (
     VersionNotRoutable,
 )
 from registry.manifests import parse_manifest
-from registry.models import Blob, Event, RegisteredModel, Route, Version
+from registry.models import Blob, Event, RegisteredModel, Route, Version, VersionBlob
 from registry.specs import Pooling, RouteMode
 from tests.registry.builders import build_model_dir
 
@@ -141,7 +141,7 @@ def test_a_database_that_fails_last_leaves_an_unreferenced_view_and_a_retry_succ
     with pytest.raises(Lost):
         register(1)
     assert not Version.objects.exists()
-    assert not Blob.objects.exists()
+    assert not VersionBlob.objects.exists()
     monkeypatch.undo()
     assert register(1).number == 1
 
