@@ -1,5 +1,5 @@
 """The registry in the admin: facts are read-only; what changes goes through services."""
 
-from registry.admin import catalogue
+from registry.admin import catalogue, refs
 
-__all__ = ["catalogue"]
+__all__ = ["catalogue", "refs"]

@@ -1,9 +1,9 @@
-"""Models, versions, routes and events over HTTP. Every change goes through services."""
+"""Models, versions and events over HTTP. Every change goes through services."""
 
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,13 +16,12 @@ from registry.api.serializers import (
     ModelSerializer,
     NewModelSerializer,
     ReasonSerializer,
-    RouteSerializer,
     VerificationSerializer,
     VersionDetailSerializer,
     VersionSerializer,
 )
 from registry.api.views.common import MODEL, TAG, VERSION, ListOfModel, get_actor, read
-from registry.models import Event, RegisteredModel, Route, Version
+from registry.models import Event, RegisteredModel, Version
 from registry.services.upkeep import VerifyResult, report
 
 
@@ -59,7 +58,7 @@ class ModelsView(ListAPIView[RegisteredModel]):
 class ModelView(APIView):
     """One model."""
 
-    required_scopes = {"GET": "read"}
+    required_scopes = {"GET": "read", "DELETE": "admin"}
 
     @extend_schema(
         summary="One model and its live version",
@@ -70,6 +69,19 @@ class ModelView(APIView):
     def get(self, request: Request, namespace: str, name: str) -> Response:
         model = queries.find_model(f"{namespace}/{name}")
         return Response(ModelDetailSerializer(queries.model_rows().get(pk=model.pk)).data)
+
+    @extend_schema(
+        summary="Delete a model with all its versions",
+        description="Refused while one of its versions is routed. Only a backup brings the files "
+        "back; the events stay.",
+        tags=TAG,
+        parameters=[*MODEL, OpenApiParameter("reason", str, description="Kept with the event.")],
+        responses={204: None},
+    )
+    def delete(self, request: Request, namespace: str, name: str) -> Response:
+        reason = request.query_params.get("reason", "")
+        services.delete_model(f"{namespace}/{name}", actor=get_actor(request), reason=reason)
+        return Response(status=204)
 
 
 class VersionsView(ListOfModel[Version]):
@@ -176,23 +188,6 @@ class RollbackView(APIView):
         model, reason = f"{namespace}/{name}", read(ReasonSerializer, request)["reason"]
         version = services.rollback(model, actor=get_actor(request), reason=reason)
         return _version_response(model, version.number)
-
-
-class RoutesView(APIView):
-    """A model's routes: few, so never cut into pages."""
-
-    required_scopes = {"GET": "read"}
-
-    @extend_schema(
-        summary="List a model's routes",
-        tags=TAG,
-        parameters=MODEL,
-        responses=RouteSerializer(many=True),
-    )
-    def get(self, request: Request, namespace: str, name: str) -> Response:
-        model = queries.find_model(f"{namespace}/{name}")
-        rows = Route.objects.filter(model=model).select_related("version")
-        return Response(RouteSerializer(rows, many=True).data)
 
 
 class EventsView(ListOfModel[Event]):
