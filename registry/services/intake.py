@@ -56,7 +56,8 @@ def lease_blobs(sizes: dict[str, int], *, actor: str, model: RegisteredModel | N
     Blob.objects.bulk_create(
         [Blob(sha256=name, size=sizes[name]) for name in names], ignore_conflicts=True
     )
-    list(Blob.objects.select_for_update().filter(pk__in=names).order_by("pk"))
+    # Without the key: commits may refer to these rows meanwhile, only a sweep has to wait.
+    list(Blob.objects.select_for_update(no_key=True).filter(pk__in=names).order_by("pk"))
     Blob.objects.filter(pk__in=names, condemned_at__isnull=False).update(condemned_at=None)
     expires_at = timezone.now() + LEASE_FOR
     Lease.objects.bulk_create(
