@@ -24,11 +24,15 @@ class Damage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What a full check found. `missing` and `extra` hold "place: path"."""
+    """What a full check found. `missing` and `extra` hold "place: path".
+
+    `missing_blobs` are the sha256 of stored files that are not there.
+    """
 
     missing: tuple[str, ...]
     damaged: tuple[Damage, ...]
     extra: tuple[str, ...]
+    missing_blobs: tuple[str, ...] = ()
 
     @property
     def is_sound(self) -> bool:
@@ -49,12 +53,14 @@ def verify(
         missing=tuple(checker.missing),
         damaged=tuple(checker.damaged),
         extra=tuple(f"view: {path}" for path in _extra(store.view(manifest.digest), manifest)),
+        missing_blobs=tuple(checker.missing_blobs),
     )
 
 
 class _Checker:
     def __init__(self, store: Store, manifest: Manifest, progress: Progress) -> None:
         self.missing: list[str] = []
+        self.missing_blobs: list[str] = []
         self.damaged: list[Damage] = []
         self._store = store
         self._view = store.view(manifest.digest)
@@ -63,12 +69,14 @@ class _Checker:
     def check(self, file: ManifestFile) -> None:
         blob, linked = self._store.blob(file.sha256), self._view / file.path
         self._check_place("blob", blob, file)
-        if not _is_same(blob, linked):
+        if not is_same(blob, linked):
             self._check_place("view", linked, file)
 
     def _check_place(self, place: str, path: Path, file: ManifestFile) -> None:
         if not path.is_symlink() and not path.exists():
             self.missing.append(f"{place}: {file.path}")
+            if place == "blob":
+                self.missing_blobs.append(file.sha256)
             return
         found = self._read(path)
         if found != file.sha256:
@@ -96,7 +104,8 @@ def _counted(total: int, progress: Progress) -> Callable[[Path], str]:
     return lambda path: durable.hash_file(path, add)
 
 
-def _is_same(blob: Path, linked: Path) -> bool:
+def is_same(blob: Path, linked: Path) -> bool:
+    """Whether both names are one file, so that reading one reads the other."""
     try:
         one, other = blob.lstat(), linked.lstat()
     except OSError:

@@ -7,13 +7,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from registry.errors import InvalidManifest
 from registry.location import open_store
 from registry.manifests import Manifest, parse_manifest
-from registry.models import Version
+from registry.models import Blob, Version
 from registry.queries import find_model, find_version, version_spec
 from registry.services.common import add_event, check_actor, lock_model
+from registry.services.healing import isolate
 from registry.specs import EventKind, VersionSpec, VersionState
 from registry.store import Progress, Recovery
 from registry.verification import Damage, Verification
@@ -35,13 +37,16 @@ class VerifyResult:
 def verify(name: str, number: int, *, actor: str, progress: Progress | None = None) -> VerifyResult:
     """Read and hash every stored byte of a version, and record the outcome.
 
-    A version that is not sound becomes damaged; a damaged one that is sound again becomes sealed;
-    retired stays retired. Its route is left alone: what is served is in memory already. Raises
-    ModelNotFound or VersionNotFound.
+    A version that is not sound becomes damaged, and what is damaged is moved aside, with its view;
+    a damaged one that is sound again becomes sealed; retired stays retired. Its route is left
+    alone: what is served is in memory already. Raises ModelNotFound or VersionNotFound.
     """
     actor = check_actor(actor)
     version = find_version(find_model(name), number)
-    return _record(name, number, _verify(version, progress or (lambda done, total: None)), actor)
+    result = _record(name, number, _verify(version, progress or (lambda done, total: None)), actor)
+    if not result.verification.is_sound:
+        isolate(_damaged_blobs(result.verification), _damaged_views(result), actor=actor)
+    return result
 
 
 def verify_all(*, actor: str) -> Iterator[VerifyResult]:
@@ -70,6 +75,18 @@ def _known_manifests() -> Iterator[tuple[str, Manifest]]:
             continue
 
 
+def _damaged_blobs(found: Verification) -> dict[str, str]:
+    """What is wrong with the stored files of a version, by sha256."""
+    blobs = {d.expected: "its bytes differ" for d in found.damaged if d.place == "blob"}
+    return blobs | dict.fromkeys(found.missing_blobs, "it is missing")
+
+
+def _damaged_views(result: VerifyResult) -> tuple[str, ...]:
+    """The version's own view, unless only its record is damaged."""
+    is_record = any(damage.place == "record" for damage in result.verification.damaged)
+    return () if is_record else (result.version.digest,)
+
+
 def _verify(version: Version, progress: Progress) -> Verification:
     try:
         manifest = parse_manifest(version.manifest, digest=version.digest)
@@ -87,6 +104,11 @@ def _record(name: str, number: int, found: Verification, actor: str) -> VerifyRe
     if version.state != VersionState.RETIRED:
         version.state = VersionState.SEALED if found.is_sound else VersionState.DAMAGED
         Version.objects.filter(pk=version.pk).update(state=version.state)
+    if found.is_sound:
+        blobs = Blob.objects.filter(versions=version).values_list("pk", flat=True)
+        Blob.objects.filter(pk__in=list(blobs)).update(
+            is_damaged=False, verified_at=timezone.now()
+        )
     add_event(
         EventKind.VERIFIED if found.is_sound else EventKind.DAMAGED,
         model,
