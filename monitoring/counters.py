@@ -7,17 +7,31 @@ from typing import Any
 from django.db import connection
 from django.db.models import Field
 
-from monitoring.models import Clock, ConfusionCell, Feedback, Prediction, PredictionCount
+from monitoring.models import (
+    Clock,
+    ConfusionCell,
+    Feedback,
+    Prediction,
+    PredictionCount,
+    RouteKind,
+    ShadowCell,
+    ShadowTally,
+)
 from monitoring.windows import Grain, floor
 
 # One value for each field of the table's KEY, in that order.
 Key = tuple[Any, ...]
-Table = type[PredictionCount] | type[ConfusionCell]
+Table = type[PredictionCount] | type[ConfusionCell] | type[ShadowCell] | type[ShadowTally]
 _ROWS_PER_STATEMENT = 500
 
 
 def counts_of(prediction: Prediction) -> Iterator[Key]:
-    """The PredictionCount keys that a prediction adds one to."""
+    """The PredictionCount keys that a prediction adds one to: none for a pinned one.
+
+    Who pins looks at one version, with texts of their choice: that says nothing of the traffic.
+    """
+    if prediction.route != RouteKind.LIVE:
+        return
     for grain in Grain:
         bucket = floor(prediction.at, grain)
         yield (
@@ -31,7 +45,11 @@ def counts_of(prediction: Prediction) -> Iterator[Key]:
 
 
 def cells_of(prediction: Prediction, feedback: Feedback) -> Iterator[Key]:
-    """The ConfusionCell keys that a label adds one to: every grain, by both clocks."""
+    """The ConfusionCell keys that a label adds one to: every grain, by both clocks; none where the
+    prediction is not counted either.
+    """
+    if prediction.route != RouteKind.LIVE:
+        return
     clocks: tuple[tuple[Clock, datetime], ...] = (
         (Clock.PREDICTED, prediction.at),
         (Clock.ARRIVED, feedback.at),

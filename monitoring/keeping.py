@@ -8,9 +8,10 @@ from uuid import UUID
 from django.db import transaction
 
 from inference.journal import Position
-from inference.records import PredictionRecord
+from inference.records import SHADOW, PredictionRecord
 from monitoring.counters import add, counts_of
 from monitoring.models import JournalPosition, Prediction, PredictionCount
+from monitoring.shadow_counts import keep_shadows
 
 
 class PositionMoved(Exception):
@@ -32,7 +33,8 @@ def keep(journal: UUID, start: Position, end: Position, records: Sequence[Predic
     """Add rows and counts of `records` and move `journal` from `start` to `end`: all or nothing.
 
     Returns how many predictions are new; an id that is kept already is neither added nor counted
-    again. Raises PositionMoved if the journal is not at `start` (any more), and whatever the
+    again. Of a shadow's answers only sums are kept: each counts once because the position moves
+    once. Raises PositionMoved if the journal is not at `start` (any more), and whatever the
     database raises.
     """
     with transaction.atomic():
@@ -42,10 +44,11 @@ def keep(journal: UUID, start: Position, end: Position, records: Sequence[Predic
         ).update(segment=end.segment, offset=end.offset)
         if not moved:
             raise PositionMoved(f"journal {journal} is no longer at {start}")
-        fresh = _without_kept(records)
+        fresh = _without_kept([record for record in records if record.route != SHADOW])
         # Not ignore_conflicts: on SQLite that swallows every broken constraint, and so the row.
         Prediction.objects.bulk_create(fresh)
         add(PredictionCount, Counter(key for row in fresh for key in counts_of(row)))
+        keep_shadows([record for record in records if record.route == SHADOW])
     return len(fresh)
 
 
@@ -77,4 +80,5 @@ def _row(record: PredictionRecord) -> Prediction:
         queue_s=record.queue_s,
         inference_s=record.inference_s,
         total_s=record.total_s,
+        route=record.route,
     )

@@ -13,7 +13,14 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from monitoring.counters import Key, Table, add, cells_of, counts_of
 from monitoring.errors import InvalidWindow
-from monitoring.models import Clock, ConfusionCell, Feedback, Prediction, PredictionCount
+from monitoring.models import (
+    Clock,
+    ConfusionCell,
+    Feedback,
+    Prediction,
+    PredictionCount,
+    RouteKind,
+)
 from monitoring.windows import LENGTHS, Grain
 
 
@@ -81,7 +88,7 @@ def _recount(model: str, start: datetime, end: datetime, cutoff: datetime) -> Re
     n_predictions = 0
     for row in predictions.defer("text", "scores").iterator(chunk_size=2000):
         counts.update(counts_of(row))
-        n_predictions += 1
+        n_predictions += row.route == RouteKind.LIVE
     cells: Counter[Key] = Counter()
     labels = _latest_labels().filter(prediction__model=model)
     by_prediction = labels.filter(prediction__at__gte=start, prediction__at__lt=end)

@@ -20,6 +20,7 @@ PREDICTIONS = (
     "cursor",
     "limit",
 )
+SHADOW = ("from", "to", "version")
 _LARGEST_VERSION = 2**31 - 1
 _LONGEST = 256
 

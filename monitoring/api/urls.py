@@ -10,6 +10,7 @@ urlpatterns = [
     path("predictions", views.PredictionsView.as_view(), name="predictions"),
     path("predictions/<uuid:prediction_id>", views.PredictionView.as_view(), name="prediction"),
     path("models/<str:namespace>/<str:name>/quality", views.QualityView.as_view(), name="quality"),
+    path("models/<str:namespace>/<str:name>/shadow", views.ShadowView.as_view(), name="shadow"),
 ]
 
 classic_urlpatterns = [

@@ -20,14 +20,16 @@ from monitoring.api.serializers import (
     PredictionSerializer,
     QualitySerializer,
     ResultsSerializer,
+    ShadowSerializer,
     show_results,
 )
 from monitoring.errors import PredictionNotFound
 from monitoring.models import Feedback, Prediction, Source
 from monitoring.queries import load_quality
 from monitoring.rollups import By
+from monitoring.shadows import load_shadow
 from monitoring.specs import parse_items
-from monitoring.windows import parse_time
+from monitoring.windows import parse_time, parse_window
 
 _VERSION = OpenApiParameter("version", int, description="Only this version.")
 _SEGMENT = OpenApiParameter("segment", str, description="Only this segment of the traffic.")
@@ -147,6 +149,33 @@ class QualityView(APIView):
         """
         scope = params.parse_scope(f"{namespace}/{name}", request.query_params, now=timezone.now())
         return Response(QualitySerializer(load_quality(scope)).data)
+
+
+class ShadowView(APIView):
+    required_scopes = {"GET": "read"}
+
+    @extend_schema(
+        operation_id="shadow",
+        tags=["quality"],
+        summary="What shadows have shown beside the versions that answered",
+        parameters=[
+            _FROM,
+            _TO,
+            OpenApiParameter("version", int, description="Only this shadow version."),
+        ],
+        responses=ShadowSerializer,
+    )
+    def get(self, request: Request, namespace: str, name: str) -> Response:
+        """Agreement with its 95 % interval, flips, differences and the price of a pass.
+
+        Without `from` and `to` the window is the last 24 hours; it is widened to whole hours.
+        """
+        query = request.query_params
+        params.refuse_unknown(query, params.SHADOW)
+        window = parse_window(query.get("from"), query.get("to"), now=timezone.now())
+        version = params.parse_version(query.get("version"))
+        report = load_shadow(f"{namespace}/{name}", window, version=version)
+        return Response(ShadowSerializer(report).data)
 
 
 def _with_latest_label() -> QuerySet[Prediction]:
