@@ -170,7 +170,7 @@ def answer_length(received: bytes) -> int:
 async def run_plan(plan: Plan) -> LoadResult:
     """Run `plan` and return what came back, after the last answer or DRAIN_S without it."""
     run = Run(plan)
-    clients = [asyncio.create_task(_keep_connected(run)) for _ in range(plan.clients)]
+    clients = [asyncio.create_task(keep_connected(run)) for _ in range(plan.clients)]
     await asyncio.sleep(min(plan.warmup_s, plan.seconds))
     run.starts_at, cpu = time.perf_counter(), time.process_time()
     run.ends_at = run.starts_at + plan.seconds
@@ -183,7 +183,7 @@ async def run_plan(plan: Plan) -> LoadResult:
     return _result(run, cores)
 
 
-async def _keep_connected(run: Run) -> None:
+async def keep_connected(run: Run) -> None:
     """Be one client until the end, with a new connection whenever the server closes the last."""
     loop = asyncio.get_running_loop()
     while time.perf_counter() < run.ends_at:

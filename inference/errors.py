@@ -16,6 +16,7 @@ InferenceError
 │   ├── HostNotAllowed       a Host header that this server does not answer to
 │   ├── MethodNotAllowed     the path is right, the method is not
 │   ├── UnsupportedMediaType a body of a kind that is not read here
+│   ├── PathNotAccepted      a server path where a registered name belongs
 │   ├── JobNotFound          no such job
 │   └── VersionNotLoaded     the version asked for by pin is not in memory here
 ├── Unavailable              the server's state; trying again can help
@@ -23,20 +24,32 @@ InferenceError
 │   ├── DeadlineExceeded     the answer could not be ready in time
 │   ├── ModelNotReady        the model is registered, its version is not loaded (yet)
 │   ├── LaneFailed           the thread that ran the batch died; it restarts
+│   ├── RemoteUnavailable    a remote version's endpoint does not answer, or not yet
 │   └── ShuttingDown         the process is draining
+├── RemoteFailed             a remote version's endpoint answers, and not with predictions
+│   ├── RemoteRefused        it refuses the server: its address, its state or the token
+│   └── RemoteInvalidAnswer  its answer is not what the version promises
 ├── InputFailed              the forward pass fails on this input, alone
 ├── JobGaveUp                a job during which the server stopped too often
 ├── InternalError            a bug: the caller sees a request id, the log has the rest
 └── RequestCancelled         the client hung up (seen in logs and metrics only)
 """
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from access.errors import BellwetherError
 
+if TYPE_CHECKING:
+    from registry.specs import VersionSpec
+
 
 class InferenceError(BellwetherError):
-    """Any expected failure of the inference plane."""
+    """Any expected failure of the inference plane.
+
+    `chosen` is the version that was to answer, where one had been chosen.
+    """
+
+    chosen: "VersionSpec | None" = None
 
 
 class RequestError(InferenceError):
@@ -91,6 +104,10 @@ class UnsupportedMediaType(RequestError):
     code = "unsupported_media_type"
 
 
+class PathNotAccepted(RequestError):
+    code = "path_not_accepted"
+
+
 class JobNotFound(RequestError):
     code = "job_not_found"
 
@@ -119,8 +136,24 @@ class LaneFailed(Unavailable):
     code = "lane_failed"
 
 
+class RemoteUnavailable(Unavailable):
+    code = "remote_unavailable"
+
+
 class ShuttingDown(Unavailable):
     code = "shutting_down"
+
+
+class RemoteFailed(InferenceError):
+    """A remote version's endpoint answers, and not with predictions."""
+
+
+class RemoteRefused(RemoteFailed):
+    code = "remote_refused"
+
+
+class RemoteInvalidAnswer(RemoteFailed):
+    code = "remote_invalid_answer"
 
 
 class InputFailed(InferenceError):

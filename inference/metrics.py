@@ -53,6 +53,21 @@ RECORDER_LAG = Gauge(
 JOURNAL_CORRUPT = Gauge(
     "bellwether_journal_corrupt", "Journal records set aside because they cannot be read or stored."
 )
+SHADOW_COMPARED = Counter(
+    "bellwether_shadow_compared",
+    "Copies that a shadow version answered, by outcome: agreed, flipped, failed.",
+    ["model", "version", "outcome"],
+)
+SHADOW_DROPPED = Counter(
+    "bellwether_shadow_dropped",
+    "Copies that taught nothing, by reason: full, off, unrouted, unrecorded.",
+    ["model", "version", "reason"],
+)
+SHADOW_OFF = Gauge(
+    "bellwether_shadow_off",
+    "1 for a shadow version that gets no more copies until its model is routed anew.",
+    ["model", "version"],
+)
 VERSION_INFO = Gauge(
     "bellwether_version_info", "1 for each version that is served.", ["model", "version", "digest"]
 )

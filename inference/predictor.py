@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from inference.runtimes.ports import Runtime
 from inference.tasks.ports import Encoded, Forwarded, Task
-from registry.specs import VersionSpec
+from registry.specs import VersionKind, VersionSpec
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True, eq=False)
@@ -15,6 +15,11 @@ class Predictor:
     spec: VersionSpec
     task: Task
     runtime: Runtime
+
+    @property
+    def is_far(self) -> bool:
+        """Whether another machine answers: see `inference.engine.ports.Runner`."""
+        return self.spec.kind is VersionKind.REMOTE
 
     def forward(self, batch: Sequence[Encoded]) -> list[Forwarded]:
         return self.runtime.forward(batch)

@@ -5,6 +5,27 @@ from uuid import UUID
 import msgspec
 
 
+class Compared(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """What became of a copy that a shadow got, beside the shadow's own answer in the record.
+
+    `outcome` is compared, failed, or off (it gets no more copies, `reason` says why). `delta` is
+    how far the two versions' probabilities of the primary's label are apart, in [0, 1]; `seconds_*`
+    are of the forward pass, for each text in it. `primary_id` is None for an answer without an id.
+    """
+
+    outcome: str
+    primary_id: UUID | None
+    primary_version: int
+    primary_label: str = ""
+    delta: float = 0.0
+    seconds_primary: float = 0.0
+    seconds_shadow: float = 0.0
+    reason: str = ""
+
+
+LIVE, PINNED, SHADOW = "live", "pinned", "shadow"
+
+
 class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """One prediction as the journal holds it and the monitor reads it.
 
@@ -12,6 +33,10 @@ class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=Tru
     where texts are not stored; `scores` maps each label to its score; `embedding` is the pooled
     last hidden state as little-endian float16 bytes. Durations are seconds. `array_like` keeps a
     record small: new fields are added at the end, with a default.
+
+    `route` says for whom it was: live for callers, pinned for somebody who looks at one version (no
+    sample of the traffic, so not part of its counts), shadow for nobody. A shadow's record has no
+    text, scores or embedding, and says in `compared` what it is to the primary's.
     """
 
     id: UUID
@@ -35,3 +60,5 @@ class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=Tru
     inference_s: float
     total_s: float
     embedding: bytes
+    route: str = LIVE
+    compared: Compared | None = None

@@ -1,8 +1,11 @@
 """Which version answers: a sticky share of the live routes. Pure."""
 
+import hmac
 from collections.abc import Sequence
-from hashlib import blake2b
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+BUCKETS = 10_000
 
 
 class Weighted(Protocol):
@@ -13,26 +16,46 @@ class Weighted(Protocol):
 R = TypeVar("R", bound=Weighted)
 
 
-def bucket(key: str, salt: str) -> float:
-    """Return where `key` falls in [0, 1): always the same place under one `salt`, spread evenly."""
-    digest = blake2b(
-        key.encode("utf-8", "surrogatepass"), key=salt.encode()[:64], digest_size=8
-    ).digest()
-    return int.from_bytes(digest) / 2**64
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """What a request says about who shall answer it.
+
+    `route_key` (not empty) stands for the caller instead of its API key; `pin` is the number of the
+    one version that may answer.
+    """
+
+    route_key: str = ""
+    pin: int | None = None
 
 
-def choose(routes: Sequence[R], place: float) -> R:
-    """Return the route whose share of the total weight covers `place` in [0, 1).
+UNSTEERED = Steering()
 
-    Shares lie in the order given: a key keeps its route while the routes before it stay the same.
+
+def bucket(key: str, salt: str) -> int:
+    """Return where `key` falls in [0, BUCKETS): always the same place under one `salt`, spread
+    evenly, and not to be guessed without the salt.
+    """
+    digest = hmac.digest(salt.encode(), key.encode("utf-8", "surrogatepass"), "sha256")
+    return int.from_bytes(digest[:8]) % BUCKETS
+
+
+def choose(routes: Sequence[R], place: int) -> R:
+    """Return the route whose share of the total weight covers `place` in [0, BUCKETS).
+
+    Shares lie in the order given, the stable route first. So nobody returns to it while its weight
+    only falls; and where the first canary takes its weight from the stable route, or gives it back,
+    nobody else moves. A later canary that grows also pushes callers from one canary to the next.
     Raises ValueError when no route has weight.
     """
-    total = sum(route.weight for route in routes)
+    total = 0
+    for route in routes:
+        total += route.weight
     if total <= 0:
         raise ValueError("no live route has weight")
-    edge = 0.0
+    place *= total
+    edge = 0
     for route in routes:
-        edge += route.weight / total
+        edge += route.weight * BUCKETS
         if place < edge:
             return route
-    return next(route for route in reversed(routes) if route.weight > 0)
+    raise ValueError(f"a place lies below {BUCKETS}")

@@ -12,13 +12,16 @@ import numpy as np
 import uuid_utils.compat as uuids
 
 from inference import decoding, metrics
+from inference.comparing import Primary
 from inference.engine.engine import Answered, Engine
 from inference.engine.limits import Priority
 from inference.errors import InferenceError
 from inference.predictor import Predictor
 from inference.recording import Recorder
-from inference.records import PredictionRecord
-from inference.serving import Serving
+from inference.records import LIVE, PINNED, PredictionRecord
+from inference.routing import UNSTEERED, Steering
+from inference.serving import ServedModel, Serving
+from inference.shadowing import Shadowing
 from inference.tasks.ports import Decoded, Encoded, Forwarded
 from inference.tasks.tokenizing import Pair
 from registry.specs import VersionSpec
@@ -40,6 +43,7 @@ class Call:
     segment: str = ""
     priority: Priority = Priority.INTERACTIVE
     timeout_s: float = 30.0
+    steering: Steering = UNSTEERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,10 @@ class Answer:
 
 
 class Service:
-    """Answers calls: choose → tokenise → engine → decode → record."""
+    """Answers calls: choose → tokenise → engine → decode → record; `shadowing` copies some.
+
+    `n_running` calls are being answered now.
+    """
 
     def __init__(
         self,
@@ -88,21 +95,38 @@ class Service:
         recorder: Recorder,
         *,
         stores_text: bool,
+        shadowing: Shadowing | None = None,
         clock: Callable[[], float] = time.perf_counter,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.serving, self.engine, self.recorder = serving, engine, recorder
+        self._shadowing = shadowing
+        self.n_running = 0
         self._stores_text, self._clock, self._wall_clock = stores_text, clock, wall_clock
         self._long_texts = ThreadPoolExecutor(1, thread_name_prefix="tokenize")
 
     async def predict(self, call: Call) -> Answer:
         """Answer `call` completely, or raise the first input's error.
 
-        Raises ModelNotFound, ModelNotReady, QueueFull, DeadlineExceeded, LaneFailed, ShuttingDown,
-        or InputFailed with `details.index`.
+        Raises ModelNotFound, ModelNotReady, VersionNotLoaded, QueueFull, DeadlineExceeded,
+        LaneFailed, ShuttingDown, or InputFailed with `details.index`. Once a version is chosen,
+        every error says which in `chosen`.
         """
         started = self._clock()
-        predictor = self.serving.choose(call.model, call.key_id)
+        served = self.serving.find(call.model)
+        predictor = served.choose(call.key_id, request_id=call.request_id, steering=call.steering)
+        self.n_running += 1
+        try:
+            return await self._answer(call, served, predictor, started)
+        except Exception as error:
+            error.chosen = predictor.spec  # type: ignore[attr-defined]
+            raise
+        finally:
+            self.n_running -= 1
+
+    async def _answer(
+        self, call: Call, served: ServedModel, predictor: Predictor, started: float
+    ) -> Answer:
         parameters = decoding.convert(call.parameters, predictor.task.parameters_type, "parameters")
         encoded = await self._encode(predictor, call.inputs)
         tokenized = self._clock()
@@ -125,7 +149,30 @@ class Service:
             for i in range(len(decoded))
         ]
         metrics.observe_answer(predictor.spec, decoded, timing.by_stage())
+        if served.shadows and self._shadowing is not None:
+            self._shadow(call, served, predictor.spec, predictions, answered)
         return Answer(predictor.spec, predictions, timing)
+
+    def _shadow(
+        self,
+        call: Call,
+        served: ServedModel,
+        spec: VersionSpec,
+        predictions: Sequence[Prediction],
+        answered: Sequence[Answered[Forwarded]],
+    ) -> None:
+        """Offer copies once the answer is on its way; jobs and pinned calls are no sample."""
+        if call.priority is not Priority.INTERACTIVE or call.steering.pin is not None:
+            return
+        primary = Primary(
+            spec=spec,
+            ids=[prediction.id for prediction in predictions],
+            decoded=[prediction.decoded for prediction in predictions],
+            seconds=[result.inference_s / result.batch_size for result in answered],
+        )
+        assert self._shadowing is not None  # noqa: S101 - the caller has looked
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self._shadowing.offer, served, call.inputs, primary)
 
     async def _encode(self, predictor: Predictor, inputs: Sequence[str | Pair]) -> list[Encoded]:
         if sum(map(_n_chars, inputs)) <= LONG_CHARS:
@@ -148,6 +195,7 @@ class Service:
         answers.
         """
         now = self._wall_clock()
+        route = LIVE if call.steering.pin is None else PINNED
         ids = [uuids.uuid7() for _ in decoded]
         records = [
             PredictionRecord(
@@ -172,6 +220,7 @@ class Service:
                 inference_s=answered[i].inference_s,
                 total_s=timing.total_s,
                 embedding=answered[i].output.embedding.astype(np.float16).tobytes(),
+                route=route,
             )
             for i in range(len(decoded))
         ]

@@ -25,7 +25,11 @@ END_S = 1.0
 
 
 class Engine:
-    """A queue and its lanes. `clock` gives seconds, never goes back and is the deadlines' too."""
+    """A queue and its lanes. `clock` gives seconds, never goes back and is the deadlines' too.
+
+    With `far_limits`, runners that answer from another machine (`is_far`) get a queue and lanes of
+    their own: a lane that waits for the network computes nothing, and must hold up nobody here.
+    """
 
     def __init__(
         self,
@@ -33,7 +37,9 @@ class Engine:
         *,
         clock: Callable[[], float] = time.monotonic,
         observer: Observer | None = None,
+        far_limits: EngineLimits | None = None,
     ) -> None:
+        self._far = far_limits and Engine(far_limits, clock=clock, observer=observer)
         self._limits = limits
         self._clock = clock
         self._observer = ShieldedObserver(observer or NullObserver())
@@ -49,6 +55,8 @@ class Engine:
         self._is_started = True
         for lane in self._lanes:
             lane.start()
+        if self._far:
+            self._far.start()
 
     def close(self, timeout_s: float) -> bool:
         """Refuse new requests, answer the waiting ones, stop the lanes; True if none was left.
@@ -57,8 +65,10 @@ class Engine:
         fails with ShuttingDown. Call it from a thread that is not the event loop's, or answers
         arrive only after it returns.
         """
-        self._queue.close()
-        self._closing.set()
+        ends_at = time.monotonic() + timeout_s
+        if self._far:
+            self._far.refuse()
+        self.refuse()
         is_drained = self._queue.wait_drained(None, timeout_s if self._is_started else 0.0)
         if not is_drained:
             deliver_failure(
@@ -68,7 +78,14 @@ class Engine:
         if self._is_started and is_drained:
             for lane in self._lanes:
                 lane.wait_ended(END_S)
+        if self._far:
+            return self._far.close(max(0.0, ends_at - time.monotonic())) and is_drained
         return is_drained
+
+    def refuse(self) -> None:
+        """Refuse new requests from now on; the lanes end when nothing waits."""
+        self._queue.close()
+        self._closing.set()
 
     async def submit(
         self,
@@ -94,6 +111,8 @@ class Engine:
             raise ValueError(f"deadline must be a finite time, not {deadline}.")
         if not encoded:
             return []
+        if self._far and runner.is_far:
+            return await self._far.submit(runner, encoded, deadline=deadline, priority=priority)
         now = self._clock()
         loop = asyncio.get_running_loop()
         submission: Submission[O] = Submission(loop, len(encoded), queued_at=now, deadline=deadline)
@@ -127,10 +146,12 @@ class Engine:
 
     def drained(self, runner: Runner[Any, Any]) -> bool:
         """Whether no entry of `runner` waits or runs, so that it may be unloaded."""
-        return self._queue.is_drained(runner)
+        return self._queue.is_drained(runner) and (not self._far or self._far.drained(runner))
 
     async def wait_drained(self, runner: Runner[Any, Any], *, timeout_s: float) -> bool:
         """Wait until `drained(runner)`; False if that takes longer. New entries prolong it."""
+        if self._far and runner.is_far:
+            return await self._far.wait_drained(runner, timeout_s=timeout_s)
         return await asyncio.to_thread(self._queue.wait_drained, runner, timeout_s)
 
     def estimate_wait_s(self, priority: Priority = Priority.INTERACTIVE) -> float:
@@ -139,7 +160,10 @@ class Engine:
 
     @property
     def is_healthy(self) -> bool:
-        """Started, not closing, all lanes alive and none in a batch beyond `max_forward_s`."""
+        """Started, not closing, all lanes alive and none in a batch beyond `max_forward_s`.
+
+        Far runners do not count: what ails another machine is no fault of this one.
+        """
         return (
             not self._closing.is_set()
             and all(lane.is_alive for lane in self._lanes)
@@ -154,12 +178,12 @@ class Engine:
     @property
     def depth(self) -> int:
         """Entries that wait."""
-        return self._queue.n_queued
+        return self._queue.n_queued + (self._far.depth if self._far else 0)
 
     @property
     def queued_tokens(self) -> int:
         """Tokens that wait, padding not counted."""
-        return self._queue.n_tokens
+        return self._queue.n_tokens + (self._far.queued_tokens if self._far else 0)
 
     def _make_lane(self, index: int) -> Lane:
         return Lane(

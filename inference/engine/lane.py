@@ -9,7 +9,7 @@ from inference.engine.bisecting import forward_each
 from inference.engine.entries import Batch, Entry, deliver, deliver_failure, make_deadline_error
 from inference.engine.observer import Observer
 from inference.engine.queue import Queue
-from inference.errors import InputFailed, LaneFailed
+from inference.errors import InferenceError, LaneFailed
 
 log = structlog.get_logger(__name__)
 
@@ -84,7 +84,7 @@ class Lane:
         started_at = self._clock()
         outcomes = forward_each(batch.runner, [entry.encoded for entry in batch.entries])
         inference_s = self._clock() - started_at
-        has_failed = any(isinstance(outcome, InputFailed) for outcome in outcomes)
+        has_failed = any(isinstance(outcome, InferenceError) for outcome in outcomes)
         self._queue.finish(batch, seconds=None if has_failed else inference_s)
         deliver(batch, outcomes, inference_s)
         self._batch = None

@@ -24,11 +24,16 @@ class Runner(Protocol[E_contra, O_co]):
     and hash by identity (ordinary classes do; slotted or value-equal ones may not).
     """
 
+    @property
+    def is_far(self) -> bool:
+        """Whether its answers come from another machine, so that its passes wait, not compute."""
+        ...
+
     def forward(self, batch: Sequence[E_contra], /) -> Sequence[O_co]:
         """Answer every input, in order.
 
         Called on a lane's thread, by several at once where `n_lanes` > 1; blocks. An Exception
-        makes the engine retry halves of the batch until the guilty input stands alone; anything
-        that is only a BaseException kills the lane.
+        makes the engine retry halves of the batch until the guilty input stands alone, except an
+        InferenceError, which is every input's; what is only a BaseException kills the lane.
         """
         ...

@@ -14,9 +14,13 @@ import msgspec
 from access.database import in_thread
 from access.errors import BellwetherError
 from access.scopes import Scope
+from inference.errors import InvalidRequest
 from inference.http.endpoints import Endpoint, Received, Reply, reading
+from inference.http.errors import version_headers
 from inference.http.limits import RequestLimits
-from inference.http.native import LabelScore, version_headers
+from inference.http.native import LabelScore
+from inference.http.steering import read_steering
+from inference.http.updates import update_endpoint
 from inference.jobs import services as jobs
 from inference.jobs.models import JobState
 from inference.jobs.runner import JobRunner
@@ -133,6 +137,7 @@ class ClassicDialect:
                     "/async-sentiment", self.start_job, TextsRequest, JobAccepted, "Start a job"
                 ),
                 status=202,
+                is_steered=False,
             ),
             _get(
                 "/job/{job_id}",
@@ -141,6 +146,7 @@ class ClassicDialect:
                 "How far a job is, and its results",
                 Scope.PREDICT,
             ),
+            update_endpoint(),
             _get("/", self.welcome, Welcome, "What this is", None),
         ]
 
@@ -155,6 +161,7 @@ class ClassicDialect:
             summary=summary,
             tag="classic",
             dialect="classic",
+            is_steered=True,
         )
 
     async def welcome(self, received: Received[None]) -> Reply:
@@ -164,7 +171,7 @@ class ClassicDialect:
         text = received.body.text
         self._limits.check([text], field="text")
         answer = await self._predict(received, [text], BEST_LABEL)
-        return Reply(_result(text, answer.predictions[0]), headers=version_headers(answer))
+        return Reply(_result(text, answer.predictions[0]), headers=version_headers(answer.spec))
 
     async def analyze(self, received: Received[TextRequest]) -> Reply:
         text = received.body.text
@@ -184,7 +191,7 @@ class ClassicDialect:
             prediction_id=prediction.id,
             processing_time=answer.timing.total_s,
         )
-        return Reply(reply, headers=version_headers(answer))
+        return Reply(reply, headers=version_headers(answer.spec))
 
     async def batch(self, received: Received[TextsRequest]) -> Reply:
         texts, started = received.body.texts, time.perf_counter()
@@ -192,7 +199,7 @@ class ClassicDialect:
         answer = await self._predict(received, texts, BEST_LABEL)
         results = [_result(text, answer.predictions[at]) for at, text in enumerate(texts)]
         return Reply(
-            BatchReply(results, time.perf_counter() - started), headers=version_headers(answer)
+            BatchReply(results, time.perf_counter() - started), headers=version_headers(answer.spec)
         )
 
     async def concurrent_batch(self, received: Received[TextsRequest]) -> Reply:
@@ -203,13 +210,18 @@ class ClassicDialect:
         )
         results = [_result(text, answers[at].predictions[0]) for at, text in enumerate(texts)]
         return Reply(
-            BatchReply(results, time.perf_counter() - started), headers=version_headers(answers[-1])
+            BatchReply(results, time.perf_counter() - started),
+            headers=version_headers(*(answer.spec for answer in answers)),
         )
 
     async def start_job(self, received: Received[TextsRequest]) -> Reply:
         texts = received.body.texts
         self._limits.check_job(list(texts), field="texts")
-        self._service.serving.choose(self._model, received.key.id)
+        if read_steering(received).pin is not None:
+            raise InvalidRequest(
+                "X-Model-Pin does not work on jobs. Leave it out.", details={"field": "X-Model-Pin"}
+            )
+        self._service.serving.find(self._model)
         job_id = await in_thread(
             lambda: jobs.create_job(
                 self._model,
@@ -253,6 +265,7 @@ class ClassicDialect:
             dialect="classic",
             key_id=received.key.id,
             timeout_s=self._limits.timeout_s,
+            steering=read_steering(received),
         )
         return await self._service.predict(call)
 

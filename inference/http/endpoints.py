@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -36,7 +37,7 @@ class Received(Generic[B]):
 
     body: B
     path: Mapping[str, str]
-    headers: Mapping[str, str]
+    headers: Headers
     key: KeyFacts
     request_id: str
 
@@ -56,7 +57,8 @@ class Endpoint(Generic[B]):
     """One path and method.
 
     `body` is the msgspec type of the request (None: no body is read); `reply` and `status` are a
-    good answer's, for the documentation; `scope` None lets everybody in.
+    good answer's, for the documentation; `scope` None lets everybody in; `is_steered` says that it
+    reads the headers of `inference.http.steering`.
     """
 
     method: str
@@ -69,6 +71,7 @@ class Endpoint(Generic[B]):
     body: type[B] | None = None
     status: int = 200
     dialect: Dialect = "native"
+    is_steered: bool = False
 
 
 def reading(
@@ -128,9 +131,11 @@ class _Runner:
             return Response(content, reply.status, reply.headers, reply.media_type)
         except BellwetherError as error:
             return self._refusal(error)
-        except Exception:
+        except Exception as error:
             log.exception("bug in %s", self._path)
-            return self._refusal(InternalError.during(request_id))
+            internal = InternalError.during(request_id)
+            internal.chosen = getattr(error, "chosen", None)
+            return self._refusal(internal)
 
     async def _reply(self, request: Request, request_id: str) -> Reply:
         endpoint, key = self._endpoint(request.method), NOBODY

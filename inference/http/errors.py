@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from access.errors import BellwetherError
+from registry.specs import VersionSpec
 
-Dialect = Literal["native", "classic"]
+Dialect = Literal["native", "classic", "huggingface"]
 
 STATUS: Mapping[str, int] = {
     # access
@@ -31,6 +32,11 @@ STATUS: Mapping[str, int] = {
     "stale_parent": 412,
     "blob_not_here": 422,
     "model_is_live": 409,
+    "length_required": 411,
+    "upload_refused": 403,
+    "upload_mismatch": 422,
+    "not_supported": 403,
+    "range_not_satisfiable": 416,
     "model_exists": 409,
     "invalid_name": 422,
     "invalid_field": 422,
@@ -38,6 +44,8 @@ STATUS: Mapping[str, int] = {
     "invalid_manifest": 422,
     "content_refused": 422,
     "source_unreadable": 422,
+    "xet_refused": 400,
+    "chunks_gone": 400,
     "version_conflict": 409,
     "version_not_routable": 409,
     "version_damaged": 409,
@@ -45,11 +53,35 @@ STATUS: Mapping[str, int] = {
     "invalid_routes": 422,
     "incompatible_version": 409,
     "nothing_to_roll_back": 409,
+    "archive_refused": 422,
+    "endpoint_not_allowed": 422,
+    "address_refused": 422,
+    "source_unreachable": 502,
     "operation_not_found": 404,
     "operation_taken": 409,
     "operation_ended": 409,
+    "signature_required": 409,
+    "invalid_signature": 422,
+    "invalid_public_key": 422,
+    "trusted_key_exists": 409,
+    "trusted_key_not_found": 404,
+    "signing_unavailable": 501,
+    "audit_broken": 500,
+    "backup_target_not_found": 404,
+    "backup_target_unreachable": 502,
+    "backup_target_busy": 409,
+    "snapshot_not_found": 404,
+    "backup_damaged": 500,
+    "retention_refused": 422,
+    "registry_not_empty": 409,
+    "sweep_refused": 409,
     "blob_damaged": 500,
     "store_full": 507,
+    "endpoint_not_found": 404,
+    "endpoint_refused": 422,
+    "endpoint_not_running": 409,
+    "endpoint_unusable": 422,
+    "endpoint_unavailable": 503,
     # monitoring
     "prediction_not_found": 404,
     "unknown_label": 422,
@@ -70,6 +102,7 @@ STATUS: Mapping[str, int] = {
     "host_not_allowed": 400,
     "method_not_allowed": 405,
     "unsupported_media_type": 415,
+    "path_not_accepted": 422,
     "job_not_found": 404,
     "version_not_loaded": 409,
     # the server's state
@@ -77,6 +110,9 @@ STATUS: Mapping[str, int] = {
     "deadline_exceeded": 504,
     "model_not_ready": 503,
     "lane_failed": 503,
+    "remote_unavailable": 503,
+    "remote_refused": 502,
+    "remote_invalid_answer": 502,
     "shutting_down": 503,
     "database_unavailable": 503,
     "job_gave_up": 500,
@@ -91,9 +127,23 @@ def status_of(error: BellwetherError) -> int:
     return STATUS[error.code]
 
 
+def version_headers(*specs: VersionSpec) -> dict[str, str]:
+    """Return the headers that name the versions that answered, each once."""
+    distinct = {spec.digest: spec for spec in specs}
+    return {
+        "X-Model-Version": ", ".join(str(spec.number) for spec in distinct.values()),
+        "X-Model-Digest": ", ".join(distinct),
+    }
+
+
 def headers_of(error: BellwetherError) -> dict[str, str]:
-    """Return the headers that go with `error`: Retry-After in whole seconds, WWW-Authenticate."""
-    headers = {}
+    """Return the headers that go with `error`: Retry-After in whole seconds, WWW-Authenticate, and
+    the version that was to answer.
+    """
+    headers: dict[str, str] = {}
+    chosen: VersionSpec | None = getattr(error, "chosen", None)
+    if chosen is not None:
+        headers |= version_headers(chosen)
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     if error.code == "method_not_allowed" and "allow" in error.details:
@@ -104,10 +154,25 @@ def headers_of(error: BellwetherError) -> dict[str, str]:
 
 
 def body_of(error: BellwetherError, dialect: Dialect = "native") -> dict[str, Any]:
-    """Return the JSON that `dialect`'s clients expect; classic clients read `detail`."""
+    """Return the JSON that `dialect`'s clients expect: classic ones read `detail`, Hugging Face's
+    a text in `error`.
+    """
+    if dialect == "huggingface":
+        return _huggingface_body(error)
     inner: dict[str, Any] = {"code": error.code, "message": error.message}
     if error.details:
         inner["details"] = error.details
     if dialect == "classic":
         return {"detail": error.message, "error": inner}
     return {"error": inner}
+
+
+def _huggingface_body(error: BellwetherError) -> dict[str, Any]:
+    body: dict[str, Any] = {"error": error.message, "error_code": error.code}
+    if error.code == "model_not_ready":
+        name = error.details.get("model", "")
+        body["error"] = f"Model {name} is currently loading. {error.message}"
+        body["estimated_time"] = error.retry_after_s or 1.0
+    if error.details:
+        body["details"] = error.details
+    return body

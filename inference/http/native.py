@@ -7,7 +7,9 @@ import msgspec
 
 from access.scopes import Scope
 from inference.http.endpoints import Endpoint, Received, Reply
+from inference.http.errors import version_headers
 from inference.http.limits import RequestLimits
+from inference.http.steering import read_steering
 from inference.service import Answer, Call, Prediction, Service
 from inference.tasks.tokenizing import Pair
 
@@ -86,6 +88,7 @@ class NativeDialect:
                 reply=PredictReply,
                 summary="Predict",
                 tag="predict",
+                is_steered=True,
             )
         ]
 
@@ -106,13 +109,10 @@ class NativeDialect:
                 key_id=received.key.id,
                 segment=request.segment,
                 timeout_s=self._limits.timeout_s,
+                steering=read_steering(received),
             )
         )
-        return Reply(_reply(answer), headers=version_headers(answer))
-
-
-def version_headers(answer: Answer) -> dict[str, str]:
-    return {"X-Model-Version": str(answer.spec.number), "X-Model-Digest": answer.spec.digest}
+        return Reply(_reply(answer), headers=version_headers(answer.spec))
 
 
 def _reply(answer: Answer) -> PredictReply:

@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 
+from inference.http import steering
 from inference.http.endpoints import Endpoint
+from inference.http.errors import Dialect
 from inference.tasks.text_classification import TextClassificationParameters
 
 _REF = "#/components/schemas/{name}"
@@ -32,9 +34,25 @@ class ClassicErrorReply(msgspec.Struct):
     error: ErrorDetail
 
 
+class HuggingFaceErrorReply(msgspec.Struct):
+    """`estimated_time` (seconds) comes while the model is loading."""
+
+    error: str
+    error_code: str
+    details: dict[str, Any] | None = None
+    estimated_time: float | None = None
+
+
+_ERRORS: dict[Dialect, type[Any]] = {
+    "native": ErrorReply,
+    "classic": ClassicErrorReply,
+    "huggingface": HuggingFaceErrorReply,
+}
+
+
 def describe(endpoints: Sequence[Endpoint[Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return (`paths`, `components.schemas`) that document `endpoints`."""
-    types: list[Any] = [TextClassificationParameters, ErrorReply, ClassicErrorReply]
+    types: list[Any] = [TextClassificationParameters, *_ERRORS.values()]
     for endpoint in endpoints:
         types += [
             kind for kind in (endpoint.body, endpoint.reply) if kind is not None and kind is not str
@@ -48,7 +66,7 @@ def describe(endpoints: Sequence[Endpoint[Any]]) -> tuple[dict[str, Any], dict[s
 
 
 def _operation(endpoint: Endpoint[Any]) -> dict[str, Any]:
-    error = _json(_ref(ClassicErrorReply if endpoint.dialect == "classic" else ErrorReply))
+    error = _json(_ref(_ERRORS[endpoint.dialect]))
     names = re.findall(r"{(\w+)}", endpoint.path)
     operation: dict[str, Any] = {
         "operationId": f"{endpoint.tag}_{endpoint.handler.__name__}",
@@ -65,11 +83,17 @@ def _operation(endpoint: Endpoint[Any]) -> dict[str, Any]:
     }
     if endpoint.scope:
         operation["description"] = f"Needs the scope `{endpoint.scope}`."
-    if names:
-        operation["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in names
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in names
+    ]
+    if endpoint.is_steered:
+        parameters += [
+            {"name": name, "in": "header", "required": False, "description": text, "schema": schema}
+            for name, text, schema in steering.DOCUMENTED
         ]
+    if parameters:
+        operation["parameters"] = parameters
     if endpoint.body is not None:
         operation["requestBody"] = {"required": True, "content": _json(_ref(endpoint.body))}
     return operation
@@ -99,8 +123,9 @@ def _content(kind: Any) -> dict[str, Any]:
     return _json(_ref(kind))
 
 
-def _ref(kind: type[Any]) -> dict[str, Any]:
-    return {"$ref": _REF.format(name=kind.__name__)}
+def _ref(kind: Any) -> dict[str, Any]:
+    (schema,), _ = msgspec.json.schema_components((kind,), ref_template=_REF)
+    return schema
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:

@@ -31,15 +31,24 @@ class Live(msgspec.Struct, frozen=True):
     status: Literal["live"]
 
 
+class VersionReply(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a version stands in this process; `reason` is there once it has failed."""
+
+    version: int
+    state: str
+    reason: str | None = None
+
+
 class ModelReply(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`version` is null while nothing of the model is loaded; `failure` says why a version does
-    not load.
+    """`version` is null while nothing of the model is loaded; `failure` says why what should answer
+    does not load; `versions` are those that this process has, had or tried.
     """
 
     model: str
     version: int | None
     device: str | None
     failure: str | None = None
+    versions: list[VersionReply] = []
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -121,15 +130,14 @@ class Operations:
 
     async def _reasons(self) -> list[str]:
         table = self._service.serving.table
-        reasons = [
-            f"{model} does not load: {why}" for model, why in self._reconciler.failures.items()
-        ]
+        reasons = self._reconciler.reasons()
         if table.generation < 0:
             reasons.append("the registry has not been read yet")
         if not self._service.engine.is_healthy:
             reasons.append("a lane of the engine has died and is starting again")
-        for predictor in table.predictors():
-            if reason := await self._disproof(predictor):
+        for predictor in table.answering():
+            # What ails another machine does not make this one unready.
+            if not predictor.is_far and (reason := await self._disproof(predictor)):
                 reasons.append(reason)
         return reasons
 
@@ -151,13 +159,17 @@ class Operations:
         return None
 
     def _models(self) -> list[ModelReply]:
-        failures = self._reconciler.failures
+        failures, states = self._reconciler.failures, self._reconciler.describe().states
         return [
             ModelReply(
                 model,
                 served.live[0].predictor.spec.number if served.live else None,
                 served.live[0].predictor.runtime.device if served.live else None,
                 failures.get(model),
+                [
+                    VersionReply(each["version"], each["state"], each["reason"])
+                    for each in states.get(model, {}).get("versions", ())
+                ],
             )
             for model, served in sorted(self._service.serving.table.models.items())
         ]

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 import torch
 
+from inference.runtimes.background import is_background
+
 
 class Cores:
     """A pass that runs alone gets all cores and answers sooner; several get their part each.
@@ -21,7 +23,14 @@ class Cores:
 
     @contextmanager
     def share(self, n_cores: int) -> Iterator[int]:
-        """Run the block with this pass's part of `n_cores`, which is yielded."""
+        """Run the block with this pass's part of `n_cores`, which is yielded.
+
+        A pass in the background gets one, and takes none from the others.
+        """
+        if is_background():
+            torch.set_num_threads(1)
+            yield 1
+            return
         with self._lock:
             self._n_running += 1
             n_threads = max(1, n_cores // self._n_running)

@@ -39,6 +39,8 @@ class FakeRunner:
     begun.
     """
 
+    is_far = False
+
     def __init__(
         self,
         *,

@@ -2,15 +2,20 @@
 light.
 """
 
+import json
 import os
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
 from inference.predictor import Predictor
 from inference.runtimes.ports import Placement
-from registry.specs import VersionSpec
+from inference.swap.admission import Memory, weigh
+from inference.swap.memory import read_memory
+from registry.specs import VersionKind, VersionSpec
 
 # OpenMP's threads spin for milliseconds while they wait for each other. Where passes overlap that
 # takes the core from the one waited for; a short spin keeps most of the gain and none of the harm.
@@ -63,13 +68,16 @@ def load_placement() -> Placement:
 
 
 def load_predictor(spec: VersionSpec) -> Predictor:
-    """Load `spec` and return it ready to answer; takes seconds.
+    """Load `spec` and return it, not warmed up; takes seconds.
 
     Raises ValueError for a task that is not served, and what the loaders raise for a broken model.
     """
+    from inference.runtimes import remote
     from inference.runtimes.torch import TorchRuntime
     from inference.tasks.text_classification import TextClassification
 
+    if spec.kind is VersionKind.REMOTE:
+        return remote.load(spec)
     if spec.task != "text-classification":
         raise ValueError(
             f"{spec.model} v{spec.number} is a {spec.task} model; "
@@ -77,15 +85,40 @@ def load_predictor(spec: VersionSpec) -> Predictor:
         )
     task = TextClassification(spec.view, spec.labels)
     runtime = TorchRuntime(spec, load_placement(), task.tokenizer.form)
-    predictor = Predictor(spec=spec, task=task, runtime=runtime)
-    _warm_up(predictor)
-    return predictor
+    return Predictor(spec=spec, task=task, runtime=runtime)
 
 
-def _warm_up(predictor: Predictor) -> None:
-    """Run the shapes that traffic will bring: the first forward pass of a model costs many times
-    the next.
-    """
-    text = "A sentence of ordinary length to warm the model up."
-    for n in (1, 4):
-        predictor.forward(predictor.task.encode([text] * n, short=False))
+class ModelRoom:
+    """Memory where models live: the GPU's if they run there, else this process's."""
+
+    @property
+    def peak_copies(self) -> float:
+        # On a CPU a model is traced into a graph with weights of its own, while the eager one is
+        # still there to compare it with.
+        return 1.0 if self._is_gpu else 2.0
+
+    @property
+    def _is_gpu(self) -> bool:
+        return load_placement().device.startswith("cuda")
+
+    def weigh(self, spec: VersionSpec) -> int:
+        """Bytes of the version's weights in the format that they run in."""
+        dtype = load_placement().dtype
+        files = sorted(spec.view.glob("*.safetensors"))
+        return sum(weigh(_read_header(file), dtype) for file in files)
+
+    def read(self) -> Memory:
+        if not self._is_gpu:
+            return read_memory(settings.BELLWETHER_MEMORY_LIMIT_BYTES)
+        import torch
+
+        free, total = torch.cuda.mem_get_info(load_placement().device)
+        return Memory(total, total - free, load_placement().device)
+
+
+def _read_header(file: Path) -> dict[str, Any]:
+    """The header of a safetensors file, whose length was bounded when it came in."""
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        header: dict[str, Any] = json.loads(stream.read(length))
+    return header

@@ -19,6 +19,7 @@ from inference.engine.engine import Engine
 from inference.engine.limits import EngineLimits
 from inference.http.classic import ClassicDialect
 from inference.http.endpoints import routes
+from inference.http.huggingface import HuggingFaceDialect
 from inference.http.limits import RequestLimits
 from inference.http.native import NativeDialect
 from inference.http.operations import Operations
@@ -73,6 +74,7 @@ class Plane:
             *ClassicDialect(
                 self.service, LIMITS, JobRunner(self.service), "team/model"
             ).endpoints(),
+            *HuggingFaceDialect(self.service, LIMITS).endpoints(),
             *Operations(
                 self.service,
                 self.reconciler,
