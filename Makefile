@@ -52,6 +52,7 @@ lock:
 	$(LOCK) requirements/core.in -o requirements.txt
 	$(LOCK) requirements/postgres.in -c requirements.txt -o requirements/postgres.txt
 	$(LOCK) requirements/redis.in -c requirements.txt -o requirements/redis.txt
+	$(LOCK) requirements/signing.in -c requirements.txt -o requirements/signing.txt
 	$(LOCK) requirements/dev.in -o requirements/dev.txt
 
 clean:

@@ -17,10 +17,11 @@ async def in_thread(function: Callable[[], T]) -> T:
     """Run `function`, which uses the ORM, in a thread; raises DatabaseUnavailable when it cannot
     be reached.
     """
-    return await asyncio.get_running_loop().run_in_executor(_threads, _guarded, function)
+    return await asyncio.get_running_loop().run_in_executor(_threads, guarded, function)
 
 
-def _guarded(function: Callable[[], T]) -> T:
+def guarded(function: Callable[[], T]) -> T:
+    """Run `function`, which uses the ORM, in this thread; raises DatabaseUnavailable as above."""
     close_old_connections()
     try:
         return function()

@@ -5,6 +5,7 @@ tests walk through. A secret may also come from a file: `NAME_FILE` names it.
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,13 @@ def boolean(text: str) -> bool:
 
 def listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def origins(text: str) -> list[str]:
+    found = [part.rstrip("/") for part in listed(text)]
+    if not all(re.fullmatch(r"https?://[A-Za-z0-9._:\[\]-]+", origin) for origin in found):
+        raise ValueError("expected https://host or http://host:port, without a path")
+    return found
 
 
 def at_least(lowest: int) -> Parse:
@@ -51,6 +59,17 @@ def one_of(*choices: str) -> Parse:
         return text.lower()
 
     return parse
+
+
+def named(text: str) -> dict[str, str]:
+    """`name=value` pairs, separated by commas, in their order."""
+    pairs = {}
+    for part in listed(text):
+        name, equals, value = part.partition("=")
+        if not equals or not value.strip() or not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name.strip()):
+            raise ValueError("expected name=value, several separated by commas")
+        pairs[name.strip()] = value.strip()
+    return pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +212,80 @@ SETTINGS: tuple[Setting, ...] = (
         "Days that single predictions are kept; roll-ups stay.",
     ),
     Setting(
+        "BELLWETHER_BACKUPS",
+        "",
+        named,
+        "Backup targets as name=location, separated by commas; a location is a folder, an fsspec "
+        "URL or storage:ALIAS.",
+        secret=True,
+    ),
+    Setting(
+        "BELLWETHER_BACKUP_EVERY",
+        "0",
+        at_least(0),
+        "Hours between backups to the first target; 0 makes none by itself.",
+    ),
+    Setting(
+        "BELLWETHER_BACKUP_KEEP",
+        "",
+        str,
+        "Snapshots that stay after a scheduled backup, such as last=3 daily=7; empty keeps all.",
+    ),
+    Setting(
+        "BELLWETHER_HISTORY_DAYS",
+        "90",
+        at_least(1),
+        "Days that earlier commits of a branch and retired versions keep their files.",
+    ),
+    Setting(
+        "BELLWETHER_MEMORY_LIMIT_BYTES",
+        "0",
+        at_least(0),
+        "Memory that this process may take, in bytes; 0 finds the limit of container or machine.",
+    ),
+    Setting(
+        "BELLWETHER_ROLLBACK_WINDOW_S",
+        "3600",
+        at_least(0),
+        "Seconds that the version before stays in memory, so that a roll-back loads nothing.",
+    ),
+    Setting(
+        "BELLWETHER_SWAP_DEADLINE_S",
+        "120",
+        seconds,
+        "Longest time that a new version waits for slow replicas before they are left behind.",
+    ),
+    Setting(
         "BELLWETHER_DRAIN_S",
         "20",
         seconds,
         "Longest time that running requests get to finish at shutdown, in seconds.",
+    ),
+    Setting(
+        "HF_TOKEN",
+        "",
+        str,
+        "Token for Hugging Face: imports and inference endpoints use it; never stored or logged.",
+        secret=True,
+    ),
+    Setting(
+        "BELLWETHER_REMOTE_HOSTS",
+        "",
+        listed,
+        "Hosts (name or name:port) of remote versions that may be private, by http, and get HF_TOKEN.",
+    ),
+    Setting(
+        "BELLWETHER_ENDPOINTS_API",
+        "https://api.endpoints.huggingface.cloud/v2",
+        str,
+        "Address of the service that runs inference endpoints.",
+    ),
+    Setting(
+        "BELLWETHER_IMPORT_ENDPOINTS",
+        "https://huggingface.co",
+        origins,
+        "Hubs (scheme, host, port) that models may be imported from, the usual one first; these may "
+        "be private, and get HF_TOKEN. Empty switches imports off.",
     ),
     Setting(
         "BELLWETHER_LOG_LEVEL",

@@ -51,7 +51,15 @@ def configure(*, level: str, shape: str) -> None:
     root.setLevel(level.upper())
     # One line a request is ours to write (with request id and timings); uvicorn's would double it.
     logging.getLogger("uvicorn.access").disabled = True
-    for noisy in ("httpx", "httpcore", "apscheduler", "transformers", "asyncio"):
+    for noisy in (
+        "httpx",
+        "httpx2",
+        "httpcore",
+        "httpcore2",
+        "apscheduler",
+        "transformers",
+        "asyncio",
+    ):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
 
 

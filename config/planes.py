@@ -9,9 +9,11 @@ from typing import Any, cast
 from a2wsgi import WSGIMiddleware
 from django.conf import settings
 from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 
 from access.asgi import admit
+from access.errors import BellwetherError
 from config.middleware import App, BufferedBody, Observed
 from config.wsgi import application as django_application
 from inference import metrics
@@ -19,6 +21,8 @@ from inference.engine.engine import Engine
 from inference.engine.limits import EngineLimits
 from inference.http.classic import ClassicDialect
 from inference.http.endpoints import Endpoint, routes
+from inference.http.errors import body_of, headers_of, status_of
+from inference.http.huggingface import HuggingFaceDialect
 from inference.http.limits import RequestLimits
 from inference.http.native import NativeDialect
 from inference.http.operations import Operations
@@ -28,14 +32,22 @@ from inference.reconciler import Reconciler
 from inference.runtimes import loading
 from inference.service import Service
 from inference.serving import Serving
+from inference.shadowing import Shadowing
+from inference.swap.attempts import Attempts
+from inference.swap.link import RegistryLink
+from inference.swap.preparing import Preparer
 from monitoring.recorder import JournalWriter
-from registry import queries
+from registry import uploads
+from registry.hub import app as hub
+from registry.hub.errors import ErrorTable
 
 log = logging.getLogger(__name__)
 
 # The first models may take this long; the server then starts and says why it is not ready.
 FIRST_LOAD_S = 120.0
 MANAGEMENT_THREADS = 10
+# Remote versions: lanes that wait for the network. Nothing is padded; a call holds many texts.
+FAR_LIMITS = EngineLimits(n_lanes=8, max_batch=64, max_batch_tokens=65_536, max_padding=0.99)
 MAX_MANAGEMENT_BODY = 8 * 1024 * 1024
 
 
@@ -45,13 +57,20 @@ class Planes:
     def __init__(self) -> None:
         self.journal = Journal.open(settings.BELLWETHER_HOME / "journal")
         self.writer = JournalWriter(self.journal)
-        self.engine: Engine = Engine(_engine_limits(), observer=metrics.EngineObserver())
+        self.engine: Engine = Engine(
+            _engine_limits(), observer=metrics.EngineObserver(), far_limits=FAR_LIMITS
+        )
         self.serving = Serving()
-        self.reconciler = Reconciler(
-            self.serving, queries, loading.load_predictor, after_change=metrics.show_versions
+        self.reconciler = _reconciler(self.serving, self.engine)
+        self.shadowing = Shadowing(
+            self.serving, self.writer, is_busy=lambda: self.service.n_running > 0
         )
         self.service = Service(
-            self.serving, self.engine, self.writer, stores_text=settings.BELLWETHER_STORE_TEXT
+            self.serving,
+            self.engine,
+            self.writer,
+            stores_text=settings.BELLWETHER_STORE_TEXT,
+            shadowing=self.shadowing,
         )
         self.jobs = JobRunner(self.service)
 
@@ -62,6 +81,7 @@ class Planes:
         return [
             *NativeDialect(self.service, limits).endpoints(),
             *ClassicDialect(self.service, limits, self.jobs, model).endpoints(),
+            *HuggingFaceDialect(self.service, limits).endpoints(),
             *Operations(
                 self.service,
                 self.reconciler,
@@ -89,6 +109,7 @@ class Planes:
         if not await asyncio.to_thread(self.engine.close, settings.BELLWETHER_DRAIN_S):
             log.warning("some predictions could not finish within BELLWETHER_DRAIN_S")
         self.service.close()
+        await asyncio.to_thread(self.shadowing.stop)
         if not await asyncio.to_thread(self.writer.stop):
             log.warning(
                 "some predictions are not in the database yet; the next start brings them there"
@@ -109,8 +130,16 @@ def build() -> Observed:
     wsgi = cast(App, WSGIMiddleware(cast(Any, django_application), MANAGEMENT_THREADS))
     management = BufferedBody(wsgi, MAX_MANAGEMENT_BODY)
     inference = routes(planes.endpoints(), admit, max_body_bytes=settings.BELLWETHER_MAX_BODY_BYTES)
-    app = Starlette(routes=[*inference, Mount("/", management)], lifespan=planes.running)
+    of_hub = hub.Hub(hub.routes(), admit, ErrorTable(status_of, headers_of))
+    archives = uploads.routes(admit, _refuse)
+    app = Starlette(
+        routes=[*inference, of_hub, *archives, Mount("/", management)], lifespan=planes.running
+    )
     return Observed(app)
+
+
+def _refuse(error: BellwetherError) -> Response:
+    return JSONResponse(body_of(error), status_of(error), headers_of(error))
 
 
 def request_limits() -> RequestLimits:
@@ -120,6 +149,26 @@ def request_limits() -> RequestLimits:
         max_job_inputs=settings.BELLWETHER_MAX_JOB_INPUTS,
         max_text_chars=settings.BELLWETHER_MAX_TEXT_CHARS,
         timeout_s=settings.BELLWETHER_TIMEOUT_S,
+    )
+
+
+def _reconciler(serving: Serving, engine: Engine) -> Reconciler:
+    link = RegistryLink()
+    preparer = Preparer(
+        loading.load_predictor,
+        desk=link,
+        room=loading.ModelRoom(),
+        attempts=Attempts(settings.BELLWETHER_HOME / "loading"),
+    )
+    return Reconciler(
+        serving,
+        link,
+        loading.load_predictor,
+        preparer=preparer,
+        desk=link,
+        drained=engine.drained,
+        rollback_window_s=settings.BELLWETHER_ROLLBACK_WINDOW_S,
+        after_change=metrics.show_versions,
     )
 
 

@@ -4,9 +4,11 @@ from typing import Any
 
 from inference.http.classic import ClassicDialect
 from inference.http.endpoints import Endpoint
+from inference.http.huggingface import HuggingFaceDialect
 from inference.http.native import NativeDialect
 from inference.http.openapi import describe
 from inference.http.operations import Operations
+from registry.api import archive_schema
 
 
 def add_inference_plane(
@@ -14,7 +16,7 @@ def add_inference_plane(
 ) -> dict[str, Any]:
     """Add the inference plane's paths: a drf-spectacular postprocessing hook."""
     paths, schemas = describe(documented_endpoints())
-    for path, operations in paths.items():
+    for path, operations in [*paths.items(), *archive_schema.PATHS.items()]:
         result["paths"].setdefault(path, {}).update(operations)
     result["components"].setdefault("schemas", {}).update(schemas)
     return result
@@ -26,6 +28,7 @@ def documented_endpoints() -> list[Endpoint[Any]]:
     return [
         *NativeDialect(absent, absent).endpoints(),
         *ClassicDialect(absent, absent, absent, "").endpoints(),
+        *HuggingFaceDialect(absent, absent).endpoints(),
         *Operations(
             absent, absent, model="", metrics_open=False, before_scrape=lambda: None
         ).endpoints(),

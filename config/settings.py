@@ -33,7 +33,18 @@ BELLWETHER_MAX_QUEUE_TOKENS: int = VALUES["BELLWETHER_MAX_QUEUE_TOKENS"]
 BELLWETHER_TIMEOUT_S: float = VALUES["BELLWETHER_TIMEOUT_S"]
 BELLWETHER_STORE_TEXT: bool = VALUES["BELLWETHER_STORE_TEXT"]
 BELLWETHER_RETENTION_DAYS: int = VALUES["BELLWETHER_RETENTION_DAYS"]
+BELLWETHER_BACKUPS: dict[str, str] = VALUES["BELLWETHER_BACKUPS"]
+BELLWETHER_BACKUP_EVERY: int = VALUES["BELLWETHER_BACKUP_EVERY"]
+BELLWETHER_BACKUP_KEEP: str = VALUES["BELLWETHER_BACKUP_KEEP"]
+BELLWETHER_HISTORY_DAYS: int = VALUES["BELLWETHER_HISTORY_DAYS"]
+BELLWETHER_MEMORY_LIMIT_BYTES: int = VALUES["BELLWETHER_MEMORY_LIMIT_BYTES"]
+BELLWETHER_ROLLBACK_WINDOW_S: int = VALUES["BELLWETHER_ROLLBACK_WINDOW_S"]
+BELLWETHER_SWAP_DEADLINE_S: float = VALUES["BELLWETHER_SWAP_DEADLINE_S"]
 BELLWETHER_DRAIN_S: float = VALUES["BELLWETHER_DRAIN_S"]
+HF_TOKEN: str = VALUES["HF_TOKEN"]
+BELLWETHER_IMPORT_ENDPOINTS: list[str] = VALUES["BELLWETHER_IMPORT_ENDPOINTS"]
+BELLWETHER_REMOTE_HOSTS: list[str] = VALUES["BELLWETHER_REMOTE_HOSTS"]
+BELLWETHER_ENDPOINTS_API: str = VALUES["BELLWETHER_ENDPOINTS_API"]
 
 
 def _database() -> dict[str, Any]:
@@ -177,6 +188,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "quality", "description": "Read how good a model is, with intervals."},
         {"name": "predictions", "description": "Read what was answered."},
         {"name": "registry", "description": "Models, versions, routes and events."},
+        {"name": "huggingface", "description": "What huggingface_hub.InferenceClient speaks."},
         {"name": "classic", "description": "The blog-style sentiment API, with its shapes kept."},
         {"name": "keys", "description": "Who may come in."},
         {"name": "operations", "description": "Health and metrics."},

@@ -15,14 +15,23 @@ from django_tasks_db.models import DBTaskResult
 
 from config.tasks import prune_task_results
 from inference.jobs.pruning import prune_jobs
+from inference.swap import making
 from monitoring.tasks import prune_predictions
-from registry.tasks import verify_all
+from registry.services import operations
+from registry.tasks import check_audit, verify_all
 
-DAILY: tuple[Any, ...] = (verify_all, prune_predictions, prune_jobs, prune_task_results)
+DAILY: tuple[Any, ...] = (
+    check_audit,
+    verify_all,
+    prune_predictions,
+    prune_jobs,
+    prune_task_results,
+)
 PERIOD = timedelta(days=1)
 # A task that has run for this long was left behind by a worker that died.
 LOST_AFTER = timedelta(hours=6)
 CHECK_S = 60
+GOLDEN_S = 15
 POLL_S = 2.0
 PARENT_CHECK_S = 2.0
 
@@ -36,6 +45,12 @@ def run() -> None:
         "interval",
         seconds=CHECK_S,
         next_run_time=timezone.now() + timedelta(seconds=5),
+    )
+    scheduler.add_job(
+        _make_golden,
+        "interval",
+        seconds=GOLDEN_S,
+        next_run_time=timezone.now() + timedelta(seconds=GOLDEN_S),
     )
     scheduler.start()
     worker = Worker(
@@ -52,13 +67,23 @@ def run() -> None:
     try:
         worker.run()
     finally:
+        making.stop()
         scheduler.shutdown(wait=False)
 
 
 def _tick() -> None:
     close_old_connections()
     try:
+        operations.fail_lost()
         enqueue_due()
+    finally:
+        close_old_connections()
+
+
+def _make_golden() -> None:
+    close_old_connections()
+    try:
+        making.make_missing()
     finally:
         close_old_connections()
 

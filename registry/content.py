@@ -66,7 +66,8 @@ def check_content(path: str, file: Path) -> frozenset[str]:
     checker = _checker(path)
     assert checker is not None  # noqa: S101 - check_name has just refused it
     with file.open("rb") as stream:
-        _check_magic(path, stream)
+        check_head(path, stream.read(HEAD_BYTES))
+        stream.seek(0)
         return checker(path, file, stream)
 
 
@@ -76,9 +77,8 @@ def read_json(path: str, file: Path) -> Any:
         return _parse_json(path, _read_text(path, stream, MAX_JSON_BYTES))
 
 
-def _check_magic(path: str, stream: BinaryIO) -> None:
-    head = stream.read(HEAD_BYTES)
-    stream.seek(0)
+def check_head(path: str, head: bytes) -> None:
+    """Refuse a file that begins like a pickle, an archive or a program; raises ContentRefused."""
     kind = next((kind for kind, magic in _MAGICS if magic.match(head)), None)
     if kind is None and _is_text_pickle(head):
         kind = "a pickle"

@@ -33,6 +33,24 @@ def copy_hashed(source: BinaryIO, target: Path, on_bytes: Callable[[int], None])
     return size, digest.hexdigest()
 
 
+def join_hashed(
+    parts: list[Path], target: Path, on_bytes: Callable[[int], None]
+) -> tuple[int, str]:
+    """Write `parts`, one after another, to the new file `target`; its size and sha256 (hex)."""
+    digest, size = hashlib.sha256(), 0
+    with target.open("xb") as sink:
+        for part in parts:
+            with part.open("rb") as source:
+                while chunk := source.read(CHUNK_BYTES):
+                    sink.write(chunk)
+                    digest.update(chunk)
+                    size += len(chunk)
+                    on_bytes(len(chunk))
+        sink.flush()
+        os.fsync(sink.fileno())
+    return size, digest.hexdigest()
+
+
 def hash_file(path: Path, on_bytes: Callable[[int], None]) -> str:
     """The sha256 (hex) of a regular file, read in pieces."""
     digest = hashlib.sha256()

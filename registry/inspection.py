@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from registry import golden
 from registry.content import check_content, check_name, read_json
 from registry.errors import ContentRefused
 from registry.facts import ModelFacts, read_facts
@@ -60,7 +61,10 @@ def inspect(folder: Path, paths: Iterable[str]) -> Inspected:
         if path.endswith(".safetensors.index.json"):
             _check_shards(path, read_json(path, folder / path), tensors)
     choices = read_json(CHOICES, folder / CHOICES) if CHOICES in present else {}
-    return read_facts(read_json(CONFIG, folder / CONFIG), choices)
+    facts = read_facts(read_json(CONFIG, folder / CONFIG), choices)
+    if golden.FILE in present:
+        golden.parse_given(read_json(golden.FILE, folder / golden.FILE), facts.labels)
+    return facts
 
 
 def _check_parts(paths: Iterable[str]) -> None:

@@ -29,9 +29,7 @@ class Staging:
         """A new folder under `parent`, owned by this process."""
         staging = cls(parent / uuid4().hex)
         staging.root.mkdir()
-        (staging.root / "owner").write_text(
-            json.dumps({"host": socket.gethostname(), "pid": os.getpid()}), encoding="utf-8"
-        )
+        write_owner(staging.root)
         staging.files.mkdir()
         return staging
 
@@ -52,13 +50,20 @@ class Staging:
         durable.remove_tree(self.root)
 
 
+def write_owner(root: Path) -> None:
+    """Say that this process works in the folder."""
+    (root / "owner").write_text(
+        json.dumps({"host": socket.gethostname(), "pid": os.getpid()}), encoding="utf-8"
+    )
+
+
 def is_abandoned(root: Path, *, now: float) -> bool:
     """Whether the folder's owner is dead, or was silent for long (`now`: epoch seconds)."""
     owner = root / "owner"
     try:
         silent_s = now - owner.stat().st_mtime
         facts = json.loads(owner.read_text(encoding="utf-8"))
-        is_dead = facts["host"] == socket.gethostname() and not _is_running(int(facts["pid"]))
+        is_dead = facts["host"] == socket.gethostname() and not is_running(int(facts["pid"]))
     except (OSError, ValueError, KeyError, TypeError):
         # No readable owner yet: it is being made right now, or its maker died half-way.
         return _age_s(root, now) > ABANDONED_AFTER_S
@@ -72,7 +77,8 @@ def _age_s(path: Path, now: float) -> float:
         return 0.0
 
 
-def _is_running(pid: int) -> bool:
+def is_running(pid: int) -> bool:
+    """Whether a process of this machine has this id."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

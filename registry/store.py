@@ -3,6 +3,7 @@
     blobs/sha256/ab/cd/<hex>   one file's bytes, mode 0444, never rewritten
     staging/<uuid>/            copies that are being taken in; same file system
     views/<digest>/            read-only folder of hard links: all that loaders read
+    quarantine/                blobs and views found damaged: read by nobody
 
 Publish order, each step durable before the next, so a crash leaves the old state or the new one:
 copy and hash into staging → fsync the file → link into blobs → fsync the folders → build
@@ -15,30 +16,21 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
+from uuid import uuid4
 
 from registry import durable
 from registry.errors import BlobDamaged, SourceUnreadable, StoreFull
 from registry.manifests import Manifest, ManifestFile, build_manifest
 from registry.sources import Source
 from registry.staging import Staging, is_abandoned
+from registry.steps import Step, reach
 
 # Room that must stay free beside the files: the database and the journal live on the same disk.
 SPARE_BYTES = 64 * 1024**2
 
 Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in all, again and again during long work."""
-
-
-class Step(StrEnum):
-    """The points of publishing where a crash is told apart; tests die at each."""
-
-    FILE_STAGED = "file staged"
-    BLOB_LINKED = "blob linked"
-    BLOBS_DURABLE = "blobs durable"
-    VIEW_BUILT = "view built"
-    VIEW_RENAMED = "view renamed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +45,12 @@ class Recovery:
 class Store:
     """A store in one folder. `on_step` sees every `Step`: for tests that stop the work there."""
 
-    def __init__(self, root: Path, *, on_step: Callable[[Step], None] = lambda step: None) -> None:
+    def __init__(self, root: Path, *, on_step: Callable[[Step], None] = reach) -> None:
         self.root = root
         self.blobs = root / "blobs" / "sha256"
         self.stagings = root / "staging"
         self.views = root / "views"
+        self.quarantined = root / "quarantine"
         self._on_step = on_step
 
     def blob(self, sha256: str) -> Path:
@@ -85,7 +78,7 @@ class Store:
         Raises StoreFull, or SourceUnreadable when a file's size is not the one listed.
         """
         total = sum(source.sizes.values())
-        self._check_room(total)
+        self.check_room(total)
         counter = _Counter(total, progress, staging)
         files = []
         for path, size in source.sizes.items():
@@ -104,6 +97,35 @@ class Store:
             self._on_step(Step.BLOB_LINKED)
         self._on_step(Step.BLOBS_DURABLE)
         return self._build_view(manifest, staging.uuid)
+
+    def keep(self, staged: Path, sha256: str, size: int) -> None:
+        """Make a staged file, just found to have this sha256 and size, a blob; durable at return.
+
+        Raises BlobDamaged when other bytes are stored under that name.
+        """
+        self._keep_blob(staged, ManifestFile(sha256, size, sha256))
+
+    def rebuild(self, manifest: Manifest) -> bool:
+        """Build a version's view from its blobs unless it is there; False when they are not."""
+        return self._rebuild(manifest)
+
+    def quarantine(self, place: Path) -> Path | None:
+        """Move a blob or a view aside, where nobody reads it; returns where, None if it is gone.
+
+        What has it open or mapped keeps its bytes.
+        """
+        durable.make_folder(self.quarantined)
+        aside = self.quarantined / f"{place.name}.{uuid4().hex[:8]}"
+        try:
+            # A sealed folder can only be renamed while it is writable: its ".." changes.
+            if place.is_dir():
+                os.chmod(place, durable.OPEN_MODE)
+            os.rename(place, aside)
+        except FileNotFoundError:
+            return None
+        durable.sync_folder(place.parent)
+        durable.sync_folder(self.quarantined)
+        return aside
 
     def has_view(self, manifest: Manifest) -> bool:
         """Whether every file of the version is in its view with the right size (content unread)."""
@@ -135,7 +157,8 @@ class Store:
             )
         return ManifestFile(path, n_bytes, sha256)
 
-    def _check_room(self, n_bytes: int) -> None:
+    def check_room(self, n_bytes: int) -> None:
+        """Raise StoreFull unless `n_bytes` and some room to spare fit beside what is stored."""
         free = shutil.disk_usage(self.root).free
         if n_bytes + SPARE_BYTES > free:
             raise StoreFull(

@@ -1,5 +1,5 @@
 """The registry in the admin: facts are read-only; what changes goes through services."""
 
-from registry.admin import catalogue, refs
+from registry.admin import audit, cards, catalogue, deployment, operations, refs, routes, trust
 
-__all__ = ["catalogue", "refs"]
+__all__ = ["audit", "cards", "catalogue", "deployment", "operations", "refs", "routes", "trust"]

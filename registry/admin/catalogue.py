@@ -1,4 +1,4 @@
-"""Models, versions, routes, events and blobs in the admin: facts, and the acts on them."""
+"""Models, versions and blobs in the admin: facts, and the acts on them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,18 +12,22 @@ from django.utils.html import format_html
 from access.facts import FactsAdmin
 from registry import services
 from registry.admin.acts import CHANGE_VERSION, each, get_actor
+from registry.admin.cards import CardPages
+from registry.admin.endpoints import EndpointActs, RegisterEndpointActs
+from registry.admin.routes import RouteActs
+from registry.admin.trust import PolicyActs
 from registry.errors import RegistryError
-from registry.models import Blob, Event, RegisteredModel, Route, Version
+from registry.models import Blob, RegisteredModel, Version
 from registry.specs import RouteMode
 
 
 @admin.register(RegisteredModel)
-class RegisteredModelAdmin(FactsAdmin):
+class RegisteredModelAdmin(PolicyActs, RegisterEndpointActs):
     list_display = ["__str__", "live", "versions", "description", "created_at"]
     search_fields = ["namespace", "name", "description"]
     list_filter = ["namespace"]
     readonly_fields = ["live", "versions"]
-    actions = ["roll_back"]
+    actions = ["roll_back", *RegisterEndpointActs.ENDPOINT_ACTS, *PolicyActs.POLICY_ACTS]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RegisteredModel]:
         rows: QuerySet[RegisteredModel] = super().get_queryset(request)
@@ -52,14 +56,22 @@ class RegisteredModelAdmin(FactsAdmin):
 
 
 @admin.register(Version)
-class VersionAdmin(FactsAdmin):
+class VersionAdmin(RouteActs, EndpointActs, CardPages):
     list_display = ["__str__", "live", "state", "task", "size", "created_at", "created_by"]
     list_filter = ["state", "task", "model"]
     search_fields = ["model__namespace", "model__name", "digest", "note"]
     date_hierarchy = "created_at"
     ordering = ["-id"]
     list_select_related = ["model"]
-    actions = ["promote", "retire", "verify"]
+    actions = [
+        "promote",
+        *RouteActs.ROUTE_ACTS,
+        *CardPages.CARD_ACTS,
+        "retire",
+        "verify",
+        *EndpointActs.ENDPOINT_ACTS,
+    ]
+    readonly_fields = CardPages.CARD_FIELDS
     exclude = ["blobs"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
@@ -92,29 +104,6 @@ class VersionAdmin(FactsAdmin):
     def verify(self, request: HttpRequest, rows: QuerySet[Version]) -> None:
         actor = get_actor(request)
         each(self, request, rows, lambda row: _verify(row, actor))
-
-
-@admin.register(Route)
-class RouteAdmin(FactsAdmin):
-    list_display = ["model", "number", "mode", "weight", "position"]
-    list_filter = ["mode"]
-    search_fields = ["model__namespace", "model__name"]
-    list_select_related = ["model", "version"]
-
-    @admin.display(description="version")
-    def number(self, row: Route) -> int:
-        return row.version.number
-
-
-@admin.register(Event)
-class EventAdmin(FactsAdmin):
-    list_display = ["at", "model", "kind", "number", "from_number", "to_number", "actor", "reason"]
-    list_filter = ["kind", "model"]
-    search_fields = ["model__namespace", "model__name", "actor", "reason"]
-    date_hierarchy = "at"
-    ordering = ["-id"]
-    list_select_related = ["model"]
-    show_full_result_count = False
 
 
 @admin.register(Blob)

@@ -8,6 +8,8 @@ from registry.manifests import parse_manifest
 from registry.models import MAX_TEXT_CHARS, Event, Route, Version
 from registry.names import MAX_NAME_CHARS
 from registry.queries import load_generation, model_spec
+from registry.routes import MAX_LIVE, MAX_SHADOWS
+from registry.specs import RouteMode, Stickiness
 
 Fields = dict[str, Any]
 
@@ -149,6 +151,37 @@ class RouteSerializer(serializers.ModelSerializer[Route]):
     class Meta:
         model = Route
         fields = ["version", "digest", "mode", "weight", "position"]
+
+
+class RoutesSerializer(serializers.Serializer[Any]):
+    """A model's routes, the stable one first, and what keeps a caller on one version."""
+
+    stickiness = serializers.ChoiceField(choices=[each.value for each in Stickiness])
+    routes = RouteSerializer(many=True)
+
+
+class WantedRouteSerializer(serializers.Serializer[Any]):
+    """A route to have; `weight` is percent of the live traffic, of a shadow the part copied."""
+
+    version = serializers.IntegerField()
+    mode = serializers.ChoiceField(
+        choices=[mode.value for mode in RouteMode], required=False, default=RouteMode.LIVE.value
+    )
+    weight = serializers.IntegerField()
+
+
+class WantedRoutesSerializer(ReasonSerializer):
+    """All the routes a model shall have: the first live one is stable, the next are canaries."""
+
+    routes = serializers.ListField(child=WantedRouteSerializer(), max_length=MAX_LIVE + MAX_SHADOWS)
+    stickiness = serializers.ChoiceField(
+        choices=[each.value for each in Stickiness], required=False, default=None, allow_null=True
+    )
+    force = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="Route versions of another task or other labels too; needs a reason.",
+    )
 
 
 class EventSerializer(serializers.ModelSerializer[Event]):

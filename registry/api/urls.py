@@ -3,11 +3,24 @@
 from django.urls import path
 
 from registry.api import converters
-from registry.api.views import catalogue, refs, routes
+from registry.api.views import (
+    audit,
+    cards,
+    catalogue,
+    deployment,
+    diffs,
+    endpoints,
+    imports,
+    operations,
+    refs,
+    routes,
+    signatures,
+)
 
 __all__ = ["converters", "urlpatterns"]
 
 _MODEL = "models/<namespace:namespace>/<modelname:name>"
+_ENDPOINT = "endpoints/<str:owner>/<str:endpoint>"
 _VERSION = f"{_MODEL}/versions/<version:number>"
 
 urlpatterns = [
@@ -23,5 +36,47 @@ urlpatterns = [
     path(f"{_MODEL}/refs", refs.RefsView.as_view(), name="registry-refs"),
     path(f"{_MODEL}/seal", refs.SealView.as_view(), name="registry-seal"),
     path(f"{_MODEL}/aliases/<str:alias>", refs.AliasView.as_view(), name="registry-alias"),
+    path(f"{_MODEL}/deployment", deployment.DeploymentView.as_view(), name="registry-deployment"),
+    path(f"{_MODEL}/deployment/retry", deployment.RetryView.as_view(), name="registry-retry"),
+    path(f"{_MODEL}/import", imports.ImportView.as_view(), name="registry-import"),
     path(f"{_MODEL}/events", catalogue.EventsView.as_view(), name="registry-events"),
+    path(f"{_MODEL}/audit", audit.AuditView.as_view(), name="registry-audit"),
+    path(f"{_MODEL}/diff", diffs.DiffView.as_view(), name="registry-diff"),
+    path(f"{_MODEL}/policy", signatures.PolicyView.as_view(), name="registry-policy"),
+    path(f"{_VERSION}/card", cards.CardView.as_view(), name="registry-card"),
+    path(
+        f"{_VERSION}/signatures", signatures.SignaturesView.as_view(), name="registry-signatures"
+    ),
+    path(
+        f"{_VERSION}/signatures/<str:fingerprint>",
+        signatures.SignatureBundleView.as_view(),
+        name="registry-signature",
+    ),
+    path("trusted-keys", signatures.TrustedKeysView.as_view(), name="registry-trusted-keys"),
+    path(
+        "trusted-keys/<str:key>", signatures.TrustedKeyView.as_view(), name="registry-trusted-key"
+    ),
+    path("audit/verify", audit.AuditVerifyView.as_view(), name="registry-audit-verify"),
+    path(f"{_MODEL}/remote", endpoints.RemoteVersionsView.as_view(), name="registry-remote"),
+    path("endpoints", endpoints.EndpointsView.as_view(), name="registry-endpoints"),
+    path(_ENDPOINT, endpoints.EndpointView.as_view(), name="registry-endpoint"),
+    path(f"{_ENDPOINT}/pause", endpoints.EndpointPauseView.as_view(), name="registry-pause"),
+    path(f"{_ENDPOINT}/resume", endpoints.EndpointResumeView.as_view(), name="registry-resume"),
+    path(f"{_ENDPOINT}/wait", endpoints.EndpointWaitView.as_view(), name="registry-wait"),
+    path("operations", operations.OperationsView.as_view(), name="registry-operations"),
+    path(
+        "operations/<uuid:operation>",
+        operations.OperationView.as_view(),
+        name="registry-operation",
+    ),
+    path(
+        "operations/<uuid:operation>/cancel",
+        operations.CancelView.as_view(),
+        name="registry-operation-cancel",
+    ),
+    path(
+        "operations/<uuid:operation>/retry",
+        operations.RetryView.as_view(),
+        name="registry-operation-retry",
+    ),
 ]

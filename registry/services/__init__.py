@@ -21,6 +21,7 @@ from registry.services.registration import (
     register_directory,
     register_source,
 )
+from registry.services.routes import load_routes, reshuffle, set_routes
 from registry.services.routing import promote, retire, rollback
 from registry.services.sealing import adopt_versions, seal
 from registry.services.upkeep import VerifyResult, recover, verify, verify_all
@@ -41,16 +42,19 @@ __all__ = [
     "ensure_model",
     "keep_file",
     "lease_blobs",
+    "load_routes",
     "promote",
     "readable_blobs",
     "recover",
     "register_directory",
     "register_source",
     "release_blobs",
+    "reshuffle",
     "retire",
     "rollback",
     "seal",
     "set_alias",
+    "set_routes",
     "verify",
     "verify_all",
 ]

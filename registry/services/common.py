@@ -2,22 +2,27 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 
+from registry.audit import event_hash, fold, plain
 from registry.errors import InvalidField
 from registry.models import MAX_TEXT_CHARS, Event, RegisteredModel, RegistryState, Version
 from registry.models.fields import MAX_ACTOR_CHARS
 from registry.queries import STATE_ID, find_model
 from registry.specs import EventKind
+from registry.timeline import as_record, load_links
 
 
 def lock_model(name: str) -> RegisteredModel:
     """The model's row, locked until the transaction ends; raises ModelNotFound.
 
     Changes of one model follow one another. SQLite locks the whole database from the
-    transaction's first statement instead.
+    transaction's first statement instead. Its key stays free: rows that refer to the model may be
+    added meanwhile, else their writers and this one could wait for each other.
     """
-    return RegisteredModel.objects.select_for_update().get(pk=find_model(name).pk)
+    return RegisteredModel.objects.select_for_update(no_key=True).get(pk=find_model(name).pk)
 
 
 def check_text(field: str, text: str, *, limit: int = MAX_TEXT_CHARS) -> str:
@@ -38,9 +43,10 @@ def check_actor(actor: str) -> str:
     return checked
 
 
+@transaction.atomic(savepoint=False)
 def add_event(
     kind: EventKind,
-    model: RegisteredModel,
+    model: RegisteredModel | None,
     *,
     actor: str,
     version: Version | None = None,
@@ -48,18 +54,42 @@ def add_event(
     details: dict[str, Any] | None = None,
     change: tuple[int | None, int | None] = (None, None),
 ) -> None:
-    """Append an event; `change` is the live version before and after."""
-    Event.objects.create(
+    """Append an event, sealed to the one before; `change` is the live version before and after.
+
+    `model` is None for what happens to the registry as a whole. Writers of events follow one
+    another from here to the end of their transaction, so whatever else a transaction locks (its
+    model, then blobs) it locks first.
+    """
+    if model is not None:
+        # Before the state: whoever changes the model later in this transaction has it by then.
+        RegisteredModel.objects.select_for_update(no_key=True).filter(pk=model.pk).first()
+    _lock_state()
+    last = Event.objects.order_by("-id").only("hash").first()
+    event = Event(
+        # Not the database's next number: that is drawn before the lock, so out of order.
+        id=last.pk + 1 if last else 1,
+        at=timezone.now(),
         kind=kind,
         model=model,
-        model_name=str(model),
+        model_name=str(model) if model else "",
         number=version.number if version else None,
         actor=actor,
         reason=reason,
-        details=details or {},
+        details=plain(details or {}),
         from_number=change[0],
         to_number=change[1],
     )
+    # Events from before the chain have no hash: the first one that has covers them all.
+    event.previous_hash = last.hash if last and last.hash else fold(load_links())
+    event.hash = event_hash(event.previous_hash, as_record(event))
+    Event.objects.bulk_create([event])
+
+
+def _lock_state() -> None:
+    row = RegistryState.objects.select_for_update().filter(pk=STATE_ID).first()
+    if row is None:
+        RegistryState.objects.get_or_create(pk=STATE_ID)
+        RegistryState.objects.select_for_update().get(pk=STATE_ID)
 
 
 def raise_generation(model: RegisteredModel | None = None) -> int:

@@ -53,11 +53,13 @@ def lease_blobs(sizes: dict[str, int], *, actor: str, model: RegisteredModel | N
     owner = check_actor(actor)
     # In the order of their keys: two that share blobs cannot block each other.
     names = sorted(sizes)
-    Blob.objects.bulk_create(
-        [Blob(sha256=name, size=sizes[name]) for name in names], ignore_conflicts=True
-    )
     # Without the key: commits may refer to these rows meanwhile, only a sweep has to wait.
-    list(Blob.objects.select_for_update(no_key=True).filter(pk__in=names).order_by("pk"))
+    locked = Blob.objects.select_for_update(no_key=True).filter(pk__in=names).order_by("pk")
+    while len(locked.all()) < len(names):
+        # Again, too, when a sweep deleted a row while its lock was waited for.
+        Blob.objects.bulk_create(
+            [Blob(sha256=name, size=sizes[name]) for name in names], ignore_conflicts=True
+        )
     Blob.objects.filter(pk__in=names, condemned_at__isnull=False).update(condemned_at=None)
     expires_at = timezone.now() + LEASE_FOR
     Lease.objects.bulk_create(

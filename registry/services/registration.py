@@ -28,6 +28,7 @@ from registry.sources.directory import DirectorySource
 from registry.specs import EventKind, Pooling, VersionKind, VersionSpec, VersionState
 from registry.staging import Staging
 from registry.store import Progress
+from registry.stored import card_findings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +195,7 @@ def _record(name: str, draft: Draft, number: int | None) -> tuple[Version, bool]
     row = _create_version(model, draft, number, commit)
     _hold_blobs(row, draft.manifest)
     details = {"digest": row.digest, "commit": commit.oid}
+    details |= card_findings(draft.manifest, row.task)
     add_event(EventKind.REGISTERED, model, version=row, actor=draft.actor, details=details)
     return row, True
 

@@ -1,28 +1,20 @@
 """Which version answers: promote, roll back, retire."""
 
 from django.db import transaction
-from django.db.models import Q
 
-from registry.errors import (
-    InvalidManifest,
-    NothingToRollBack,
-    VersionDamaged,
-    VersionIsLive,
-    VersionNotRoutable,
-)
+from registry.errors import NothingToRollBack, VersionIsLive, VersionNotRoutable
 from registry.history import Change, choose_rollback
-from registry.location import open_store
-from registry.manifests import parse_manifest
-from registry.models import LIVE_WEIGHT, Event, RegisteredModel, Route, Version
+from registry.models import Event, RegisteredModel, Route, Version
 from registry.queries import find_version, version_spec
-from registry.services.common import (
-    add_event,
-    check_actor,
-    check_text,
-    lock_model,
-    raise_generation,
+from registry.routes import Routes, live_of, with_live_alone
+from registry.services.common import add_event, check_actor, check_text, lock_model
+from registry.services.routes import (
+    check_routable,
+    current_routes,
+    is_compatible,
+    replace_routes,
 )
-from registry.specs import EventKind, RouteMode, VersionSpec, VersionState
+from registry.specs import EventKind, VersionSpec, VersionState
 
 # How many changes of the live version a rollback looks back over.
 MAX_HISTORY = 1_000
@@ -32,16 +24,20 @@ MAX_HISTORY = 1_000
 def promote(name: str, number: int, *, actor: str, reason: str = "") -> VersionSpec:
     """Let version `number` answer all of the model's requests; returns it.
 
-    Promoting the live version changes nothing. Raises ModelNotFound, VersionNotFound,
-    VersionNotRoutable (retired, or its files are not in place), VersionDamaged or InvalidField.
+    Canaries end with that; shadows of other versions stay. Promoting the version that alone is live
+    changes nothing; promoting the stable one ends its canaries. Raises ModelNotFound,
+    VersionNotFound, VersionNotRoutable (retired, or its files are not in place), VersionDamaged or
+    InvalidField.
     """
     actor, reason = check_actor(actor), check_text("reason", reason)
     model = lock_model(name)
     version = find_version(model, number)
-    _check_routable(version)
-    live = _live_number(model)
-    if live != number:
-        _make_live(EventKind.PROMOTED, version, live, actor=actor, reason=reason)
+    check_routable(version)
+    before = current_routes(model)
+    live = _live_numbers(before)
+    if live != [number]:
+        kind = EventKind.ROUTED if live[:1] == [number] else EventKind.PROMOTED
+        _make_live(kind, version, before, actor=actor, reason=reason)
     return version_spec(version)
 
 
@@ -49,12 +45,14 @@ def promote(name: str, number: int, *, actor: str, reason: str = "") -> VersionS
 def rollback(name: str, *, actor: str, reason: str = "") -> VersionSpec:
     """Let the version that was live before this one answer again; returns it.
 
-    A second rollback goes one further back, it does not return (`registry.history`). Versions that
-    can no longer be routed are passed over. Raises ModelNotFound, NothingToRollBack, InvalidField.
+    A second rollback goes one further back, it does not return (`registry.history`). Canaries end
+    with it; versions that can no longer be routed are passed over. Raises ModelNotFound,
+    NothingToRollBack, InvalidField.
     """
     actor, reason = check_actor(actor), check_text("reason", reason)
     model = lock_model(name)
-    live = _live_number(model)
+    before = current_routes(model)
+    live = next(iter(_live_numbers(before)), None)
     number = None if live is None else _choose_earlier(model, live)
     if number is None:
         raise NothingToRollBack(
@@ -62,7 +60,7 @@ def rollback(name: str, *, actor: str, reason: str = "") -> VersionSpec:
             details={"model": name, "live": live},
         )
     version = find_version(model, number)
-    _make_live(EventKind.ROLLED_BACK, version, live, actor=actor, reason=reason)
+    _make_live(EventKind.ROLLED_BACK, version, before, actor=actor, reason=reason)
     return version_spec(version)
 
 
@@ -86,29 +84,20 @@ def retire(name: str, number: int, *, actor: str, reason: str = "") -> VersionSp
     return version_spec(version)
 
 
-def _live_number(model: RegisteredModel) -> int | None:
-    routes = Route.objects.filter(model=model, mode=RouteMode.LIVE, position=0)
-    return routes.values_list("version__number", flat=True).first()
+def _live_numbers(routes: Routes) -> list[int]:
+    return [route.version for route in live_of(routes)]
 
 
 def _make_live(
-    kind: EventKind, version: Version, live: int | None, *, actor: str, reason: str
+    kind: EventKind, version: Version, before: Routes, *, actor: str, reason: str
 ) -> None:
-    Route.objects.filter(model=version.model).filter(
-        Q(version=version) | Q(mode=RouteMode.LIVE)
-    ).delete()
-    Route.objects.create(
-        model=version.model, version=version, mode=RouteMode.LIVE, weight=LIVE_WEIGHT, position=0
-    )
-    add_event(
-        kind,
-        version.model,
-        version=version,
-        actor=actor,
-        reason=reason,
-        change=(live, version.number),
-    )
-    raise_generation(version.model)
+    """Let `version` alone answer; shadows stay where they can still be compared with it."""
+    model = version.model
+    stable, *shadows = with_live_alone(before, version.number)
+    kept = [
+        route for route in shadows if is_compatible(version, find_version(model, route.version))
+    ]
+    replace_routes(kind, model, (stable, *kept), actor=actor, reason=reason)
 
 
 def _choose_earlier(model: RegisteredModel, live: int) -> int | None:
@@ -121,30 +110,7 @@ def _choose_earlier(model: RegisteredModel, live: int) -> int | None:
 
 def _is_routable(model: RegisteredModel, number: int) -> bool:
     try:
-        _check_routable(find_version(model, number))
+        check_routable(find_version(model, number))
     except VersionNotRoutable:
         return False
     return True
-
-
-def _check_routable(version: Version) -> None:
-    details = {"model": str(version.model), "version": version.number, "state": version.state}
-    if version.state == VersionState.DAMAGED:
-        raise VersionDamaged(
-            f"{version} is damaged: restore its files, verify it, then promote it", details=details
-        )
-    if version.state == VersionState.RETIRED:
-        raise VersionNotRoutable(f"{version} is retired: promote another", details=details)
-    if not _has_files(version):
-        raise VersionNotRoutable(
-            f"{version}: its files are not in place; verify it, or restart to rebuild its view",
-            details=details,
-        )
-
-
-def _has_files(version: Version) -> bool:
-    try:
-        manifest = parse_manifest(version.manifest, digest=version.digest)
-    except InvalidManifest:
-        return False
-    return open_store().has_view(manifest)

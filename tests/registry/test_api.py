@@ -124,15 +124,18 @@ def test_versions_are_promoted_rolled_back_and_retired(register, promoter):
         register(seed)
         answer = promoter.post(f"{TINY}/versions/{seed}/promote", {"reason": "r"}, format="json")
         assert (answer.status_code, answer.json()["is_live"]) == (200, True)
-    assert promoter.get(f"{TINY}/routes").json() == [
-        {
-            "version": 2,
-            "digest": Version.objects.get(number=2).digest,
-            "mode": "live",
-            "weight": 100,
-            "position": 0,
-        }
-    ]
+    assert promoter.get(f"{TINY}/routes").json() == {
+        "stickiness": "key",
+        "routes": [
+            {
+                "version": 2,
+                "digest": Version.objects.get(number=2).digest,
+                "mode": "live",
+                "weight": 100,
+                "position": 0,
+            }
+        ],
+    }
     assert promoter.post(f"{TINY}/rollback").json()["version"] == 1
     assert promoter.post(f"{TINY}/versions/2/retire").json()["state"] == "retired"
     assert code(promoter.post(f"{TINY}/versions/1/retire")) == "version_is_live"

@@ -280,13 +280,23 @@ def test_a_damaged_live_version_stays_routed_and_cannot_be_promoted(register, st
         promote(1)
 
 
-def test_a_version_whose_files_are_whole_again_is_sealed_again(register, store):
+def test_a_version_whose_files_come_again_is_sealed_again(register, store):
     register(1)
     damage(store, 1)
-    services.verify(MODEL, 1, actor="alice")
-    damage(store, 1)
+    assert services.verify(MODEL, 1, actor="alice").state == "damaged"
+    register(1)
     assert services.verify(MODEL, 1, actor="alice").state == "sealed"
     promote(1)
+
+
+def test_damaged_files_are_moved_out_of_reach(register, store):
+    version = register(1)
+    damage(store, 1)
+    services.verify(MODEL, 1, actor="alice")
+    assert not version.view.exists()
+    assert len(list(store.quarantined.iterdir())) == 2
+    bad = Blob.objects.get(is_damaged=True)
+    assert not store.blob(bad.sha256).exists()
 
 
 def test_an_altered_manifest_row_is_damage(register):
