@@ -26,7 +26,7 @@ class SignatureSerializer(serializers.Serializer[Any]):
 
     fingerprint = serializers.CharField()
     key = serializers.CharField(allow_null=True)
-    status = serializers.ChoiceField(list(SignatureStatus))
+    status = serializers.CharField(help_text=", ".join(SignatureStatus))
     problem = serializers.CharField()
     added_by = serializers.CharField()
     created_at = serializers.DateTimeField()
