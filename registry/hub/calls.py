@@ -19,6 +19,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 NOBODY = KeyFacts(id="", name="", scopes=frozenset())
 MAX_JSON_BYTES = 1024**2
+# What is larger is parsed in a thread: predictions share the event loop.
+SMALL_BYTES = 64 * 1024
 MAX_PARAMETER_CHARS = 500
 
 
@@ -61,15 +63,21 @@ class Call:
         Raises BodyTooLarge, BodyTooSlow, BodyNotJson or BodyRefused.
         """
         raw = await bodies.read_whole(self.receive, self.headers, limit)
-        try:
-            value = json.loads(raw) if raw.strip() else {}
-            # Lone surrogates and NUL are JSON, and no database takes them.
-            json.dumps(value, ensure_ascii=False).encode()
-        except (ValueError, RecursionError) as error:
-            raise BodyNotJson("the body is not JSON") from error
-        if not isinstance(value, dict):
-            raise BodyRefused("the body must be a JSON object")
-        return value
+        if len(raw) <= SMALL_BYTES:
+            return _parse(raw)
+        return await bodies.on_disk(lambda: _parse(raw))
+
+
+def _parse(raw: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(raw) if raw.strip() else {}
+        # Lone surrogates are JSON, and no database takes them.
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise BodyNotJson("the body is not JSON") from error
+    if not isinstance(value, dict):
+        raise BodyRefused("the body must be a JSON object")
+    return value
 
 
 def take_text(body: dict[str, Any], field: str, *, default: str | None = None) -> str:

@@ -9,11 +9,12 @@ from starlette.responses import JSONResponse, Response
 from access.database import guarded, in_thread
 from access.scopes import Scope
 from registry.content import check_content, check_name
-from registry.errors import BlobNotHere
+from registry.errors import BlobNotHere, EntryNotFound
 from registry.hub import bodies, uploads
 from registry.hub.calls import Call
 from registry.hub.ndjson import MAX_TOTAL_BYTES, AddRegular, AddStored, Header, Line, read_lines
 from registry.hub.preupload import is_ignored, no_pull_requests
+from registry.hub.revisions import load_commit
 from registry.hub.routing import HubRoute
 from registry.location import open_store
 from registry.manifests import ManifestFile
@@ -170,12 +171,36 @@ def _record(call: Call, draft: _Draft, found: dict[str, ManifestFile]) -> Commit
     for path, (staged, file) in draft.staged.items():
         keep_file(model, staged, sha256=file.sha256, size=file.size, actor=call.actor)
         files[path] = file
-    return commit_changes(
-        call.model,
-        call.params["rev"],
-        Changes(add=files, delete_files=tuple(draft.deleted), delete_folders=tuple(draft.emptied)),
-        actor=call.actor,
-        title=draft.title,
-        message=draft.message,
-        parent=draft.parent,
+    changes = Changes(
+        add=files, delete_files=tuple(draft.deleted), delete_folders=tuple(draft.emptied)
+    )
+    branch = call.params["rev"]
+    try:
+        return commit_changes(
+            call.model,
+            branch,
+            changes,
+            actor=call.actor,
+            title=draft.title,
+            message=draft.message,
+            parent=draft.parent,
+        )
+    except EntryNotFound:
+        head = load_commit(call.model, branch)
+        if (head.title, head.author) != (draft.title, call.actor) or not _is_done(head, changes):
+            raise
+        # This very commit was made, its answer was lost, and the client asks again.
+        return head
+
+
+def _is_done(head: CommitSpec, changes: Changes) -> bool:
+    """Whether all that is to be added is there, and nothing of what is to be deleted."""
+    added, others = changes.add, head.by_path.keys() - changes.add.keys()
+    folders = tuple(f"{folder}/" for folder in changes.delete_folders)
+    is_gone = others.isdisjoint(changes.delete_files) and not any(
+        path.startswith(folders) for path in others
+    )
+    return is_gone and all(
+        path in head.by_path and head.by_path[path].sha256 == file.sha256
+        for path, file in added.items()
     )

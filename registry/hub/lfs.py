@@ -33,6 +33,8 @@ MEDIA_TYPE = "application/vnd.git-lfs+json"
 MAX_OBJECTS = 1_000
 PART_ABOVE_BYTES = 64 * 1024**2
 PART_BYTES = 32 * 1024**2
+# Very large files come in larger parts: an answer must not hold a million URLs.
+MAX_PARTS = 100
 # A URL works this long, plus the time that all of its request's bytes take on a slow line.
 BASE_LIFE_S = 15 * 60
 SLOW_BYTES_PER_S = 256 * 1024
@@ -61,18 +63,15 @@ async def batch(call: Call) -> Response:
     missing = {sha: n for sha, n in wanted.sizes.items() if sha not in wanted.present}
     await on_disk(lambda: _check_room(sum(missing.values())))
     may_split = isinstance(transfers, list) and "multipart" in transfers
-    parts = {sha: PART_BYTES for sha, n in missing.items() if may_split and n > PART_ABOVE_BYTES}
+    parts = {
+        sha: max(PART_BYTES, -(-n // MAX_PARTS))
+        for sha, n in missing.items()
+        if may_split and n > PART_ABOVE_BYTES
+    }
     life_s = min(BASE_LIFE_S + sum(missing.values()) / SLOW_BYTES_PER_S, MAX_LIFE_S)
     expires_at = time.time() + life_s
     opened = await in_thread(lambda: _open(call, missing, parts, expires_at))
-    rows = []
-    for sha256, size in objects:
-        row: dict[str, Any] = {"oid": sha256, "size": size}
-        if sha256 in wanted.errors:
-            row["error"] = {"code": 422, "message": wanted.errors[sha256]}
-        elif sha256 in opened:
-            row["actions"] = _actions(call, opened[sha256], expires_at)
-        rows.append(row)
+    rows = await on_disk(lambda: [_row(call, each, wanted, opened, expires_at) for each in objects])
     answer = {"transfer": "multipart" if parts else "basic", "objects": rows, "hash_algo": "sha256"}
     return JSONResponse(answer, media_type=MEDIA_TYPE)
 
@@ -190,6 +189,22 @@ def _open(
     clear_uploads()
     until = datetime.fromtimestamp(expires_at, UTC)
     return open_uploads(call.model, sizes, part_sizes, actor=call.actor, expires_at=until)
+
+
+def _row(
+    call: Call,
+    each: tuple[str, int],
+    wanted: _Wanted,
+    opened: dict[str, Upload],
+    expires_at: float,
+) -> dict[str, Any]:
+    sha256, size = each
+    row: dict[str, Any] = {"oid": sha256, "size": size}
+    if sha256 in wanted.errors:
+        row["error"] = {"code": 422, "message": wanted.errors[sha256]}
+    elif sha256 in opened:
+        row["actions"] = _actions(call, opened[sha256], expires_at)
+    return row
 
 
 def _actions(call: Call, upload: Upload, expires_at: float) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from registry import inspection
 from registry.content import HEAD_BYTES, check_head, check_name
 from registry.errors import ContentRefused, NotSupported
 from registry.gitobjects import is_lfs
+from registry.hub.bodies import on_disk
 from registry.hub.calls import Call
 from registry.hub.errors import BodyRefused
 from registry.hub.revisions import load_commit
@@ -35,7 +36,7 @@ async def preupload(call: Call) -> Response:
         raise no_pull_requests()
     body = await call.body(limit=MAX_BODY_BYTES)
     files = _read(body)
-    _check(files)
+    await on_disk(lambda: _check(files))
     here = await in_thread(lambda: _current(call))
     has_leftovers = any(_is_left_out(path) for path, _, _ in files)
     return JSONResponse(

@@ -26,8 +26,9 @@ from registry.refs import (
     load_refs,
 )
 
-PAGE, MAX_PAGE = 100, 1_000
-MAX_SCANNED = 10_000
+PAGE, MAX_PAGE = 100, 200
+# Models looked at in search of a tag.
+MAX_SCANNED = 1_000
 MAX_LOG = 1_000
 MAX_PATHS_BYTES = 2 * 1024**2
 MAX_PATHS = 2_000

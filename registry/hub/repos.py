@@ -7,10 +7,10 @@ from starlette.responses import JSONResponse, Response
 from access.database import guarded, in_thread
 from access.scopes import Scope
 from registry import services
+from registry.cards import lint_card
 from registry.errors import ModelExists, NotSupported
 from registry.hub import bodies
 from registry.hub.calls import Call, take_text
-from registry.hub.cards import lint
 from registry.hub.errors import BodyRefused
 from registry.hub.reading import own_namespace
 from registry.hub.routing import HubRoute
@@ -69,7 +69,8 @@ async def move(call: Call) -> Response:
 async def validate_yaml(call: Call) -> Response:
     """Lint a model card; 400 when it has errors, as clients expect."""
     body = await call.body(limit=MAX_CARD_BYTES)
-    found = lint(take_text(body, "content"))
+    text = take_text(body, "content")
+    found = await bodies.on_disk(lambda: lint_card(text))
     answer = {
         "errors": [{"message": text} for text in found.errors],
         "warnings": [{"message": text} for text in found.warnings],

@@ -8,15 +8,14 @@ from math import prod
 from typing import Any
 
 from access.errors import BellwetherError
+from registry.cards import README, card_data
 from registry.facts import read_facts
-from registry.hub.frontmatter import read_front_matter
 from registry.inspection import CHOICES, CONFIG
 from registry.location import open_store
 from registry.models import Commit
 from registry.queries import find_model
 from registry.refs import CommitFile, CommitSpec, commit_spec, find_commit
 
-CARD = "README.md"
 MAX_CARD_BYTES = 2 * 1024**2
 MAX_CONFIG_BYTES = 2 * 1024**2
 MAX_HEADER_BYTES = 8 * 1024**2
@@ -62,13 +61,13 @@ def _load(key: int, oid: str) -> CommitSpec:
 
 
 def _counts(path: str) -> bool:
-    return path in (CARD, CONFIG, CHOICES) or path.endswith(".safetensors")
+    return path in (README, CONFIG, CHOICES) or path.endswith(".safetensors")
 
 
 @lru_cache(maxsize=MAX_REMEMBERED)
 def _read(files: tuple[tuple[str, str, int], ...]) -> RevisionFacts:
     by_path = {path: CommitFile(path, size, sha, "", False) for path, sha, size in files}
-    card = read_front_matter(_text(by_path.get(CARD), MAX_CARD_BYTES))
+    card = card_data(_text(by_path.get(README), MAX_CARD_BYTES))
     config = _json(by_path.get(CONFIG))
     weights = [file for file in by_path.values() if file.path.endswith(".safetensors")]
     parameters = _count_parameters(weights)

@@ -10,7 +10,7 @@ from uuid import uuid4
 from access.database import in_thread
 from access.errors import RateLimited
 from registry import durable
-from registry.errors import LengthRequired, UploadMismatch
+from registry.errors import LengthRequired, UploadMismatch, UploadRefused
 from registry.hub import bodies
 from registry.hub.calls import Call
 from registry.location import open_store
@@ -79,9 +79,10 @@ async def receive(call: Call, folder: Path, size: int) -> tuple[Path, str]:
     await bodies.on_disk(make)
     sink = await bodies.on_disk(lambda: target.open("xb", buffering=0))
     try:
-        _, sha256 = await bodies.write_body(
-            call.receive, sink, limit=size, exact=True, on_bytes=lambda n: os.utime(folder)
-        )
+        with _unless_swept():
+            _, sha256 = await bodies.write_body(
+                call.receive, sink, limit=size, exact=True, on_bytes=lambda n: os.utime(folder)
+            )
         await bodies.at_length(lambda: os.fsync(sink.fileno()))
     except BaseException:
         target.unlink(missing_ok=True)
@@ -119,7 +120,8 @@ async def complete(upload: Upload) -> None:
     folder = upload_folder(upload.pk)
     whole = folder / f"whole-{uuid4().hex}"
     try:
-        sha256 = await bodies.at_length(lambda: _join(upload, folder, whole))
+        with _unless_swept():
+            sha256 = await bodies.at_length(lambda: _join(upload, folder, whole))
         _check_sha256(upload, sha256)
         await in_thread(lambda: finish_upload(upload, whole))
     finally:
@@ -148,6 +150,14 @@ def _join(upload: Upload, folder: Path, whole: Path) -> str:
     if size != upload.size:
         raise UploadMismatch("the parts have other lengths than were announced: upload again")
     return sha256
+
+
+@contextmanager
+def _unless_swept() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise UploadRefused("this upload took too long, and was cleared: begin again") from error
 
 
 def _part(folder: Path, number: int) -> Path:

@@ -1,4 +1,4 @@
-"""Paths, lines, ranges, tokens and front matter, without a server."""
+"""Paths, lines, ranges and tokens, without a server."""
 
 import io
 import json
@@ -14,7 +14,6 @@ from registry.errors import RangeNotSatisfiable, UploadRefused
 from registry.hub import ndjson
 from registry.hub.app import routes
 from registry.hub.errors import BodyTooLarge, MethodRefused, PathNotFound, header_text
-from registry.hub.frontmatter import read_front_matter
 from registry.hub.ranges import parse_range
 from registry.hub.routing import Router
 from registry.hub.signing import sign, unsign
@@ -182,25 +181,6 @@ def test_no_json_breaks_the_reader_of_lines(rows: list[tuple[str, dict[str, Any]
     with suppress(BellwetherError):
         for line in ndjson.read_lines(io.BytesIO(text.encode())):
             assert isinstance(line, ndjson.Line)
-
-
-@pytest.mark.parametrize(
-    ("text", "facts"),
-    [
-        ("---\nlicense: mit\n---\ntext", {"license": "mit"}),
-        ("---\r\nlicense: mit\r\n---\r\n", {"license": "mit"}),
-        ("---\ndate: 2026-01-02\nx: .nan\n---\n", {"date": "2026-01-02", "x": "nan"}),
-        ("---\n---\n", {}),
-        ("# no front matter", {}),
-        ("---\n- a\n---\n", {}),
-        ("---\na: [\n---\n", {}),
-        ("---\na: !!python/object/apply:os.system [id]\n---\n", {}),
-        ("---\na: &x [1, 1]\nb: [*x, *x]\n---\n", {}),
-        ("---\na: " + "[" * 500 + "]" * 500 + "\n---\n", {}),
-    ],
-)
-def test_front_matter_is_plain_facts_or_nothing(text: str, facts: dict[str, Any]) -> None:
-    assert read_front_matter(text) == facts
 
 
 def test_a_header_is_one_line_of_ascii() -> None:

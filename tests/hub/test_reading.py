@@ -10,7 +10,7 @@ import pytest
 from registry import services
 from registry.models import Blob
 from registry.store import Store
-from tests.hub.client import KEYS, HubClient, sha256
+from tests.hub.client import KEYS, HubClient, header, regular, sha256
 from tests.registry.builders import build_model_dir
 
 CARD = b"---\nlicense: mit\ntags: [demo]\nlanguage: en\n---\n# A model\n"
@@ -179,6 +179,16 @@ def test_a_folder_that_is_not_there_is_an_entry_not_found(hub: HubClient, carded
     hub.model = carded
     answer = hub.tree(path="additional_chat_templates")
     assert (answer.status_code, answer.headers["x-error-code"]) == (404, "EntryNotFound")
+
+
+def test_the_commit_that_changed_a_path_last_is_told(hub: HubClient, carded: str) -> None:
+    hub.model = carded
+    hub.commit(header("Second"), regular("extra/more.txt", b"m"))
+    hub.commit(header("Third"), regular("b.txt", b"b"))
+    rows = hub.tree(expand="true").json()
+    last = {row["path"]: row["lastCommit"]["title"] for row in rows}
+    assert (last["extra"], last["b.txt"]) == ("Second", "Third")
+    assert last["config.json"].startswith("Version 1")
 
 
 def test_paths_come_as_a_form_and_unknown_ones_are_dropped(hub: HubClient, carded: str) -> None:

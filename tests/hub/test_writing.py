@@ -93,6 +93,16 @@ def test_a_commit_that_is_sent_twice_is_made_once(made: HubClient) -> None:
     assert Commit.objects.count() == 2
 
 
+def test_a_deletion_that_is_sent_twice_is_made_once(made: HubClient) -> None:
+    made.commit(header(), regular("x/a.txt", TEXT), regular("b.txt", TEXT))
+    folder = {"key": "deletedFolder", "value": {"path": "x/"}}
+    lines = [header("Tidy"), deleted("b.txt"), folder, regular("c.txt", TEXT)]
+    first, second = made.commit(*lines), made.commit(*lines)
+    assert first.json()["commitOid"] == second.json()["commitOid"]
+    other = made.commit(header("Another"), deleted("b.txt"))
+    assert (other.status_code, other.headers["x-error-code"]) == (404, "EntryNotFound")
+
+
 def test_a_commit_on_an_old_parent_is_refused(made: HubClient) -> None:
     parent = made.http.get("/api/models/team/tiny").json()["sha"]
     made.commit(header(), regular("a.txt", TEXT))
@@ -227,6 +237,16 @@ def test_missing_and_wrong_parts_can_be_mended(made: HubClient, parts: int, stor
     assert httpx.post(href, json=body).status_code == 200
 
 
+def test_a_very_large_object_comes_in_larger_parts(
+    made: HubClient, parts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lfs, "MAX_PARTS", 3)
+    answer = made.batch(b"x" * 4_000, transfers=["multipart"]).json()
+    head = answer["objects"][0]["actions"]["upload"]["header"]
+    assert sorted(head) == ["00001", "00002", "00003", "chunk_size"]
+    assert head["chunk_size"] == "1334"
+
+
 def test_a_client_that_asks_for_basic_only_gets_basic(made: HubClient, parts: int) -> None:
     answer = made.batch(b"x" * 2_000).json()
     assert answer["transfer"] == "basic"
@@ -305,6 +325,10 @@ def test_a_card_is_linted(hub: HubClient) -> None:
     answer = hub.http.post("/api/validate-yaml", content=json.dumps(body))
     assert answer.status_code == 200
     assert answer.json()["errors"] == []
+    assert {"message": "language is missing"} in answer.json()["warnings"]
+    broken = hub.http.post("/api/validate-yaml", json={"content": "---\nlicense: [\n---\n"})
+    assert broken.status_code == 400
+    assert "not valid YAML" in broken.json()["errors"][0]["message"]
 
 
 def test_who_did_it_is_kept(made: HubClient) -> None:

@@ -127,6 +127,25 @@ def test_a_shard_sent_twice_does_its_work_once(session):
     assert Blob.objects.count() == 1
 
 
+def test_a_file_that_is_here_is_not_put_together_again(session):
+    """Its chunks could not even be found."""
+    send(session)
+    take(session, honest_shard(NAME, CHUNKS))
+    Xorb.objects.update(pieces=[[0, len(CHUNKS), name_of("no blob"), 0]])
+    assert take(session, honest_shard(NAME, CHUNKS)) == 1
+    assert Lease.objects.count() == 2
+
+
+def test_what_others_have_is_put_together_all_the_same(session):
+    """That somebody else stored these bytes is nobody's business, and no reason to trust."""
+    other = make_session("other/model")
+    send(other)
+    take(other, honest_shard(NAME, CHUNKS))
+    with pytest.raises(ChunksGone):
+        take(session, honest_shard(NAME, CHUNKS))
+    assert not Lease.objects.filter(model=session.model).exists()
+
+
 def test_a_xorb_sent_twice_is_not_taken_twice(session):
     assert send(session)
     assert not send(session)
@@ -215,8 +234,20 @@ def test_chunks_that_waited_too_long_are_removed_and_end_the_epoch(session):
     assert remove_stale(now=timezone.now()) == 0
     assert remove_stale(now=later) == 1
     assert staged() == []
-    assert not (open_store().root / "xorbs" / str(session.model.pk)).exists()
     assert epoch_of(session) == 2
+
+
+def test_chunks_in_a_file_that_rotted_are_found_out(session):
+    """The file made of them comes out wrong: refused, and the next upload sends everything."""
+    send(session)
+    take(session, honest_shard(NAME, CHUNKS))
+    blob = open_store().blob(sha(b"".join(CHUNKS)))
+    blob.chmod(0o644)
+    blob.write_bytes(b"F" + blob.read_bytes()[1:])
+    with pytest.raises(ChunksGone):
+        take(session, shard(file_entry([(NAME, 0, 1, len(CHUNKS[0]))], sha(CHUNKS[0]))))
+    assert epoch_of(session) == 2
+    assert not open_store().blob(sha(b"F" + CHUNKS[0][1:])).exists()
 
 
 def test_placed_chunks_are_remembered_for_a_month(session):

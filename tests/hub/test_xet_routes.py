@@ -2,8 +2,11 @@
 
 import hashlib
 import http.client
+import os
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -219,6 +222,29 @@ def test_the_real_library_sends_only_what_is_new(grant, hub, url, monkeypatch, t
     assert sizes[0] == 3_000_000
     assert sum(sizes[1:]) < 300_000
     assert not list((open_store().root / "xorbs").rglob("*-*"))
+
+
+def test_clients_that_send_the_same_at_once_do_not_disturb_each_other(grant):
+    def push(_: int) -> list[int]:
+        sent = post(grant, f"v1/xorbs/default/{NAME}", xorb(CHUNKS))
+        return [sent.status_code, post(grant, "v1/shards", honest_shard(NAME, CHUNKS)).status_code]
+
+    with ThreadPoolExecutor(6) as threads:
+        for codes in threads.map(push, range(18)):
+            assert codes == [200, 200]
+    assert Xorb.objects.count() == 1
+    whole = hashlib.sha256(b"".join(CHUNKS)).hexdigest()
+    assert Blob.objects.filter(pk=whole).exists()
+
+
+def test_a_new_upload_clears_what_an_old_one_left(hub, grant):
+    post(grant, f"v1/xorbs/default/{NAME}", xorb(CHUNKS))
+    (left,) = (open_store().root / "xorbs").rglob("*-*")
+    yesterday = time.time() - 25 * 3600
+    os.utime(left, (yesterday, yesterday))
+    Xorb.objects.update(created_at=datetime.fromtimestamp(yesterday, UTC))
+    assert hub.http.get(TOKEN).json()["casUrl"] != grant["casUrl"]
+    assert not left.exists()
 
 
 def test_a_shard_may_hold_several_files(grant):

@@ -17,16 +17,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from registry.durable import CHUNK_BYTES
+from registry.durable import CHUNK_BYTES, regular_size
 from registry.errors import ChunksGone, XetRefused
-from registry.hub.xet.places import Lengths, Piece, Span, locate
+from registry.hub.xet.places import Lengths, Piece, Span, is_complete, locate
 from registry.hub.xet.shards import ChunkRange, ShardFile, read_shard
 from registry.hub.xet.xorbs import XorbReader
 from registry.inspection import MAX_FILE_BYTES
 from registry.location import open_store
 from registry.models import RegisteredModel
 from registry.services import xet as kept
-from registry.services.intake import keep_file
+from registry.services.intake import keep_file, lease_blobs, readable_blobs
 from registry.staging import Staging
 
 _OPEN_FILES = 16
@@ -113,10 +113,18 @@ def take_shard(session: Session, shard: BinaryIO, *, actor: str) -> int:
     return n_files
 
 
+def has_stale(model: RegisteredModel, *, now: datetime) -> bool:
+    """Whether chunks of this model have waited too long for their shard; costs next to nothing."""
+    oldest = (now - kept.STAGED_FOR).timestamp()
+    with suppress(FileNotFoundError):
+        return any(file.stat().st_mtime < oldest for file in _folder(model).glob("*"))
+    return False
+
+
 def remove_stale(*, now: datetime) -> int:
     """Remove what no upload can need any more; returns the number of xorbs forgotten.
 
-    Meant for every start and every sweep of blobs, after it.
+    Meant for every sweep of blobs, after it, and where `has_stale` says so.
     """
     n_forgotten = kept.forget_chunks(now=now)
     oldest = (now - kept.STAGED_FOR).timestamp()
@@ -125,9 +133,6 @@ def remove_stale(*, now: datetime) -> int:
             with suppress(FileNotFoundError):
                 if file.stat().st_mtime < oldest:
                     file.unlink()
-        # A folder that is not empty, or no longer, stays.
-        with suppress(OSError):
-            folder.rmdir()
     return n_forgotten
 
 
@@ -147,6 +152,11 @@ class _Chunks:
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._blobs: OrderedDict[str, BinaryIO] = OrderedDict()
         stack.callback(self._close)
+
+    def are_placed(self, file: ShardFile) -> bool:
+        """Whether nothing of a file's xorbs waits for a place; raises ChunksGone."""
+        found = (self._find(part.xorb) for part in file.ranges)
+        return all(is_complete(known.pieces, len(known.lengths)) for known in found)
 
     def read(self, part: ChunkRange) -> Iterator[bytes]:
         """The bytes of a range, in pieces; raises ChunksGone, or XetRefused."""
@@ -202,7 +212,22 @@ def _check_size(n_bytes: int) -> None:
         raise XetRefused(f"a file of the shard has {n_bytes} bytes; at most {MAX_FILE_BYTES}")
 
 
+def _is_here(model: RegisteredModel, file: ShardFile, actor: str) -> bool:
+    """Whether the model has the promised file; it is leased then.
+
+    A client that was too impatient for the first answer, or pushes the same again, need not wait
+    until the file has been put together once more.
+    """
+    if file.sha256 is None or readable_blobs(model, [file.sha256]) != {file.sha256: file.size}:
+        return False
+    lease_blobs({file.sha256: file.size}, actor=actor, model=model)
+    # Once more, now that no sweep takes it.
+    return regular_size(open_store().blob(file.sha256)) == file.size
+
+
 def _keep(session: Session, file: ShardFile, staging: Staging, chunks: _Chunks, actor: str) -> None:
+    if chunks.are_placed(file) and _is_here(session.model, file, actor):
+        return
     target = staging.files / "file"
     digest = hashlib.sha256()
     with target.open("xb") as sink:
@@ -248,8 +273,12 @@ def _root() -> Path:
     return open_store().root / "xorbs"
 
 
+def _folder(model: RegisteredModel) -> Path:
+    return _root() / str(model.pk)
+
+
 def _staged(session: Session, name: str) -> Path:
-    return _root() / str(session.model.pk) / f"{session.epoch}-{name}"
+    return _folder(session.model) / f"{session.epoch}-{name}"
 
 
 def _open(path: Path) -> BinaryIO | None:

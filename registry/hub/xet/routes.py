@@ -10,6 +10,7 @@ import time
 from contextlib import AbstractContextManager
 from typing import BinaryIO, Generic, TypeVar, cast
 
+from django.utils import timezone
 from starlette.responses import JSONResponse, Response
 
 from access.database import guarded, in_thread
@@ -21,7 +22,7 @@ from registry.hub.calls import Call
 from registry.hub.errors import BodyTooLarge, PathNotFound
 from registry.hub.routing import HubRoute
 from registry.hub.signing import sign, unsign
-from registry.hub.xet.ingest import Session, open_intake, take_shard
+from registry.hub.xet.ingest import Session, has_stale, open_intake, remove_stale, take_shard
 from registry.hub.xet.shards import MAX_SHARD_BYTES
 from registry.hub.xet.xorbs import MAX_BODY_BYTES
 from registry.refs import MAIN, find_commit
@@ -111,6 +112,10 @@ def _begin(name: str, revision: str) -> tuple[int, int]:
     model = queries.find_model(name)
     if revision != MAIN:
         find_commit(model, revision)
+    now = timezone.now()
+    if has_stale(model, now=now):
+        remove_stale(now=now)
+        model.refresh_from_db()
     return model.pk, model.cas_epoch
 
 
