@@ -96,6 +96,7 @@ class RemoteClient:
             limits=httpx2.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=KEEP_ALIVE_S),
         )
         self._finalizer = weakref.finalize(self, _close, self._http)
+        self._finalizer.atexit = False
 
     def post(self, body: bytes, *, deadline: float, max_bytes: int) -> Reply:
         """Send `body` and return the answer; blocks until `deadline` (`time.monotonic`) at most.

@@ -1,10 +1,12 @@
 """Whatever an endpoint answers, a call ends in time, keeps to its bytes and goes nowhere else."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
 from itertools import count
 
+import httpx2
 import pytest
 
 from registry.addresses import is_public
@@ -252,6 +254,20 @@ def test_http_needs_an_allowed_host_and_secrets_of_clouds_cannot_be_allowed() ->
     metadata = Reach(["far.example"], resolve=lambda host, port: ["169.254.169.254"])
     with pytest.raises(AddressRefused):
         metadata.check(check_url("http://far.example/"))
+
+
+def test_the_address_that_was_judged_is_the_one_asked_under_its_own_name() -> None:
+    turns = iter([["93.184.216.34", "2606:2800::1"], ["10.0.0.1"]])
+    reach, target = Reach(resolve=lambda host, port: next(turns)), check_url(PUBLIC)
+
+    async def ask() -> tuple[str, dict[str, str], dict[str, str]]:
+        url, headers, extensions = await reach.resolve(target, httpx2.URL(PUBLIC))
+        return str(url), headers, extensions
+
+    names = {"Host": "far.example"}, {"sni_hostname": "far.example"}
+    assert asyncio.run(ask()) == ("https://93.184.216.34/models/x", *names)
+    reach.turn(target)
+    assert asyncio.run(ask()) == ("https://[2606:2800::1]/models/x", *names)
 
 
 def test_an_unknown_name_is_unavailable() -> None:

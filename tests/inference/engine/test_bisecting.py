@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.engine.bisecting import WrongOutputCount, forward_each
-from inference.errors import InputFailed
+from inference.errors import InputFailed, RemoteUnavailable
 from inference.runtimes.fake import FakeEncoded, FakeOutput, FakeRunner, raise_on
 from tests.inference.engine.helpers import encode
 
@@ -55,6 +55,16 @@ def test_the_error_names_no_internals_but_chains_and_logs_its_cause() -> None:
     assert isinstance(outcome.__cause__, ValueError)
     assert "bad" not in outcome.message
     assert [line["event"] for line in logs] == ["engine.input_failed"]
+
+
+def test_a_failure_that_is_the_runner_s_own_is_every_input_s_after_one_pass() -> None:
+    runner = FakeRunner(script=lambda batch: RemoteUnavailable("away", retry_after_s=7))
+    outcomes = forward_each(runner, encode(3, 3, 3, 3))
+    assert len(runner.batches) == 1
+    assert len({id(outcome) for outcome in outcomes}) == 4
+    for outcome in outcomes:
+        assert isinstance(outcome, RemoteUnavailable)
+        assert outcome.retry_after_s == 7
 
 
 @pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory"), MemoryError()])
