@@ -82,6 +82,7 @@ class VersionSerializer(serializers.ModelSerializer[Version]):
         fields = [
             "model",
             "version",
+            "kind",
             "digest",
             "task",
             "labels",
