@@ -10,6 +10,7 @@ the model's quality, and gets no feedback.
 """
 
 import logging
+import math
 import queue
 import random
 import threading
@@ -37,11 +38,12 @@ BATCH = 8
 MAX_PASS_S = 30.0
 # Threads that never came back; beyond that the process copies nothing any more.
 MAX_LOST = 3
-# While requests are being answered, shadows rest nine times as long as they compute: they get a
-# tenth of one core at most, and less where the machine is so busy that passes take long.
+# While requests come, shadows rest nine times as long as they compute: they get a tenth of one core
+# at most, and less where the machine is so busy that passes take long.
 REST = 9.0
 MAX_REST_S = 2.0
-REST_STEP_S = 0.002
+QUIET_S = 0.25
+REST_STEP_S = 0.005
 STOP_S = 1.0
 
 
@@ -94,6 +96,7 @@ class Shadowing:
         self._counting = threading.Lock()
         self._n_texts = self._n_chars = 0
         self._worker: _Worker | None = None
+        self._offered_at = -math.inf
         self._n_lost = 0
         self._is_stopped = False
 
@@ -107,6 +110,7 @@ class Shadowing:
         waits. Called on the event loop.
         """
         try:
+            self._offered_at = time.monotonic()
             for route in served.shadows:
                 if self._draw() * 100 < route.weight:
                     self._offer(route, served.generation, inputs, primary)
@@ -233,8 +237,11 @@ class Shadowing:
     def _rest(self, worker: _Worker) -> None:
         """Let requests go first, for as long as the last pass deserves."""
         ends = time.monotonic() + min(REST * worker.last_pass_s, MAX_REST_S)
-        while self._is_busy() and time.monotonic() < ends and not worker.is_lost:
+        while self._is_traffic() and time.monotonic() < ends and not worker.is_lost:
             time.sleep(REST_STEP_S)
+
+    def _is_traffic(self) -> bool:
+        return self._is_busy() or time.monotonic() - self._offered_at < QUIET_S
 
     def _failed(self, copy: _Copy, error: str) -> None:
         spec = copy.predictor.spec
