@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action
 from unfold.widgets import (
@@ -31,6 +31,8 @@ from registry.sources.hub import DEFAULT_REVISION, MAX_REVISION_CHARS
 from registry.specs import OperationKind, OperationState, Pooling
 from registry.uploads import make_ticket
 
+# Of a result, in the list; the page of the operation shows it whole.
+MAX_PAIRS = 3
 OPEN = (OperationState.QUEUED.value, OperationState.RUNNING.value)
 _POOLINGS = [("", "as the files say"), *((kind.value, kind.value) for kind in Pooling)]
 
@@ -83,7 +85,7 @@ class ImportForm(VersionForm):
 
 @admin.register(Operation)
 class OperationAdmin(FactsAdmin):
-    list_display = ["title", "state", "progress", "message", "outcome", "actor", "created_at"]
+    list_display = ["title", "state", "progress", "outcome", "actor", "created_at"]
     list_filter = ["kind", "state"]
     search_fields = ["title", "actor", "message"]
     date_hierarchy = "created_at"
@@ -105,9 +107,7 @@ class OperationAdmin(FactsAdmin):
             "is_working": Operation.objects.filter(state__in=OPEN).exists(),
             "is_empty": not Operation.objects.exists(),
         }
-        page: HttpResponse = super().changelist_view(
-            request, {**context, **(extra_context or {})}
-        )
+        page: HttpResponse = super().changelist_view(request, {**context, **(extra_context or {})})
         return page
 
     def change_view(
@@ -133,19 +133,23 @@ class OperationAdmin(FactsAdmin):
             '<div class="bg-base-100 rounded-default w-32 dark:bg-base-800" role="progressbar" '
             'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{}"><div class="h-1.5 '
             'bg-primary-600 rounded-default" style="width: {}%"></div></div>'
-            "<span>{} % of {} MB</span>",
+            "<span>{} % of {}</span>",
             percent,
             percent,
             percent,
-            f"{row.total / 1e6:,.1f}",
+            _size(row.total),
         )
 
-    @admin.display(description="result")
-    def outcome(self, row: Operation) -> SafeString | str:
-        if row.error_code:
-            return row.error_code
-        pairs = ((key, _short(value)) for key, value in row.result.items() if _is_told(value))
-        return format_html_join(", ", "{} {}", pairs) or "–"
+    @admin.display(description="outcome")
+    def outcome(self, row: Operation) -> str:
+        if row.error_code or row.message:
+            return f"{row.message or row.error_code}"
+        told = {key: value for key, value in row.result.items() if _is_told(value)}
+        if "model" in told and "version" in told:
+            new = "" if told.get("is_new", True) else ", which was there"
+            return f"{told['model']} version {told['version']}{new}"
+        pairs = [f"{key} {str(value)[:40]}" for key, value in told.items()]
+        return ", ".join(pairs[:MAX_PAIRS]) or "–"
 
     @admin.action(description="Try again what failed", permissions=["promote"])
     def retry(self, request: HttpRequest, rows: QuerySet[Operation]) -> None:
@@ -223,5 +227,5 @@ def _is_told(value: object) -> bool:
     return isinstance(value, str | int | float) and value != ""
 
 
-def _short(value: object) -> str:
-    return str(value)[:40]
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:,.1f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:,.1f} kB"

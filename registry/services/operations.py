@@ -11,6 +11,7 @@ with `work_inline`. Both leave the same row. `start`, `running` and `finish` are
 fits neither.
 """
 
+import errno
 import logging
 import threading
 import time
@@ -26,7 +27,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from access.errors import BellwetherError
-from registry.errors import OperationEnded, OperationNotFound, OperationTaken
+from registry.errors import OperationEnded, OperationNotFound, OperationTaken, StoreFull
 from registry.models import MAX_TEXT_CHARS, Operation
 from registry.services.common import check_actor, check_text
 from registry.specs import OperationKind, OperationState
@@ -130,24 +131,8 @@ def running(operation_id: UUID, *, progress: Progress | None = None) -> Iterator
     """
     watch = _claim(operation_id)
     watch.also = progress
-    ended = threading.Event()
-    beating = threading.Thread(target=_beat, args=(watch, ended), name="heartbeat", daemon=True)
-    beating.start()
-    try:
+    with _beating(watch), _recorded(watch):
         yield watch
-    except BellwetherError as error:
-        _fail(watch, error.code, error.message)
-        raise
-    except Exception:
-        log.exception("bug in operation %s (%s)", watch.id, watch.kind)
-        _fail(watch, BUG_CODE, "A bug of the server; its log names this operation")
-        raise
-    except BaseException:
-        _fail(watch, LOST_CODE, "It was stopped before its end: try it again")
-        raise
-    finally:
-        ended.set()
-        beating.join()
     watch.mine.update(state=OperationState.DONE, result=watch.result, finished_at=timezone.now())
 
 
@@ -269,6 +254,39 @@ def _fail(watch: Watch, code: str, message: str) -> None:
             message=message.replace("\0", "?")[:MAX_TEXT_CHARS],
             finished_at=timezone.now(),
         )
+
+
+@contextmanager
+def _recorded(watch: Watch) -> Iterator[None]:
+    """Write down how the work failed, and let the failure go on."""
+    try:
+        yield
+    except BellwetherError as error:
+        _fail(watch, error.code, error.message)
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            full = StoreFull("the disk is full: make room, then try again")
+            _fail(watch, full.code, full.message)
+            raise full from error
+        log.exception("bug in operation %s (%s)", watch.id, watch.kind)
+        _fail(watch, BUG_CODE, "A bug of the server; its log names this operation")
+        raise
+    except BaseException:
+        _fail(watch, LOST_CODE, "It was stopped before its end: try it again")
+        raise
+
+
+@contextmanager
+def _beating(watch: Watch) -> Iterator[None]:
+    ended = threading.Event()
+    beating = threading.Thread(target=_beat, args=(watch, ended), name="heartbeat", daemon=True)
+    beating.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        beating.join()
 
 
 def _beat(watch: Watch, ended: threading.Event) -> None:

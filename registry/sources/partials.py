@@ -20,6 +20,7 @@ from registry.staging import is_abandoned, write_owner
 
 # A download that nobody has gone on with for so long is removed.
 KEPT_S = 7 * 86_400.0
+TOUCH_EVERY_S = 5.0
 
 
 def key_of(endpoint: str, repo: str, sha: str) -> str:
@@ -32,6 +33,7 @@ class Partials:
     """One claimed folder."""
 
     root: Path
+    _touched_s: float = 0.0
 
     @classmethod
     def claim(cls, parent: Path, key: str) -> Self:
@@ -50,8 +52,11 @@ class Partials:
         return self.root / hashlib.sha256(path.encode()).hexdigest()
 
     def touch(self) -> None:
-        """Say that the owner is at work."""
-        os.utime(self.root / "owner")
+        """Say that the owner is at work; cheap enough for every piece."""
+        now_s = time.monotonic()
+        if now_s - self._touched_s >= TOUCH_EVERY_S:
+            self._touched_s = now_s
+            os.utime(self.root / "owner")
 
     def release(self) -> None:
         """Leave the folder to whoever goes on."""

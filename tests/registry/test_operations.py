@@ -1,5 +1,6 @@
 """Operations: claimed once, watched, ended well or not, never silently lost."""
 
+import errno
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -84,6 +85,20 @@ def test_a_bug_is_recorded_without_its_own_words(caplog):
     assert (found.state, found.error_code) == ("failed", "internal_error")
     assert "secret" not in found.message
     assert str(operation_id) in caplog.text
+
+
+def test_a_full_disk_is_an_expected_failure():
+    operation_id = start()
+    with pytest.raises(StoreFull), operations.running(operation_id):
+        raise OSError(errno.ENOSPC, "no space left")
+    assert row(operation_id).error_code == "store_full"
+
+
+def test_another_failure_of_the_disk_is_a_bug(caplog):
+    operation_id = start()
+    with pytest.raises(OSError, match="input/output"), operations.running(operation_id):
+        raise OSError(errno.EIO, "input/output error")
+    assert row(operation_id).error_code == "internal_error"
 
 
 def test_work_that_is_interrupted_can_be_tried_again():

@@ -212,7 +212,7 @@ def _check_size(n_bytes: int) -> None:
         raise XetRefused(f"a file of the shard has {n_bytes} bytes; at most {MAX_FILE_BYTES}")
 
 
-def _is_here(model: RegisteredModel, file: ShardFile, actor: str) -> bool:
+def _lease_if_here(model: RegisteredModel, file: ShardFile, actor: str) -> bool:
     """Whether the model has the promised file; it is leased then.
 
     A client that was too impatient for the first answer, or pushes the same again, need not wait
@@ -226,7 +226,7 @@ def _is_here(model: RegisteredModel, file: ShardFile, actor: str) -> bool:
 
 
 def _keep(session: Session, file: ShardFile, staging: Staging, chunks: _Chunks, actor: str) -> None:
-    if chunks.are_placed(file) and _is_here(session.model, file, actor):
+    if chunks.are_placed(file) and _lease_if_here(session.model, file, actor):
         return
     target = staging.files / "file"
     digest = hashlib.sha256()
