@@ -52,8 +52,9 @@ lock:
 	$(LOCK) requirements/core.in -o requirements.txt
 	$(LOCK) requirements/postgres.in -c requirements.txt -o requirements/postgres.txt
 	$(LOCK) requirements/redis.in -c requirements.txt -o requirements/redis.txt
+	$(LOCK) requirements/s3.in -c requirements.txt -o requirements/s3.txt
 	$(LOCK) requirements/signing.in -c requirements.txt -o requirements/signing.txt
 	$(LOCK) requirements/dev.in -o requirements/dev.txt
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-clients .mypy_cache .pytest_cache .ruff_cache
