@@ -65,6 +65,10 @@ class Migration(migrations.Migration):
                 ('is_given', models.BooleanField(help_text='Whether they came with the files, or were made here.')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
             ],
+            options={
+                'verbose_name': 'golden inputs',
+                'verbose_name_plural': 'golden inputs',
+            },
         ),
         migrations.CreateModel(
             name='Lease',

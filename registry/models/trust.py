@@ -21,6 +21,9 @@ class Golden(models.Model):
     is_given = models.BooleanField(help_text="Whether they came with the files, or were made here.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
+    class Meta:
+        verbose_name = verbose_name_plural = "golden inputs"
+
     def __str__(self) -> str:
         return f"golden inputs of {self.version}"
 
