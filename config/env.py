@@ -66,7 +66,8 @@ def named(text: str) -> dict[str, str]:
     pairs = {}
     for part in listed(text):
         name, equals, value = part.partition("=")
-        if not equals or not value.strip() or not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name.strip()):
+        is_name = re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name.strip())
+        if not (equals and value.strip() and is_name):
             raise ValueError("expected name=value, several separated by commas")
         pairs[name.strip()] = value.strip()
     return pairs

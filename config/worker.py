@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
+from django.conf import settings
 from django.db import close_old_connections
 from django.utils import timezone
 from django_tasks import TaskResultStatus
@@ -18,11 +19,12 @@ from inference.jobs.pruning import prune_jobs
 from inference.swap import making
 from monitoring.tasks import prune_predictions
 from registry.services import operations
-from registry.tasks import check_audit, verify_all
+from registry.tasks import back_up_on_schedule, check_audit, sweep_daily, verify_all
 
 DAILY: tuple[Any, ...] = (
     check_audit,
     verify_all,
+    sweep_daily,
     prune_predictions,
     prune_jobs,
     prune_task_results,
@@ -89,7 +91,7 @@ def _make_golden() -> None:
 
 
 def enqueue_due() -> int:
-    """Enqueue each daily task that was not enqueued within the last day; returns how many.
+    """Enqueue each task that was not enqueued within its period; returns how many.
 
     Several workers may do this at once: the tasks may run twice without harm.
     """
@@ -97,14 +99,21 @@ def enqueue_due() -> int:
     DBTaskResult.objects.filter(
         status=TaskResultStatus.RUNNING, started_at__lt=now - LOST_AFTER
     ).update(status=TaskResultStatus.FAILED, finished_at=now)
-    for task in DAILY:
+    for task, period in _scheduled():
         recent = DBTaskResult.objects.filter(
-            task_path=task.module_path, enqueued_at__gt=now - PERIOD
+            task_path=task.module_path, enqueued_at__gt=now - period
         )
         if not recent.exists():
             task.enqueue()
             n_enqueued += 1
     return n_enqueued
+
+
+def _scheduled() -> list[tuple[Any, timedelta]]:
+    """Every task of the schedule and its period: a day, but for backups."""
+    every_h = settings.BELLWETHER_BACKUP_EVERY
+    backup = [(back_up_on_schedule, timedelta(hours=every_h))] if every_h else []
+    return [*((task, PERIOD) for task in DAILY), *backup]
 
 
 def _end_with_parent() -> None:

@@ -100,7 +100,11 @@ class Reconciler:
 
     def reasons(self) -> list[str]:
         """Why this process should get no traffic now; empty when it should."""
-        return self._board.reasons(self._replica.lagging())
+        reasons = self._board.reasons(self._replica.lagging())
+        if not any(served.live for served in self._serving.table.models.values()):
+            # One model that cannot begin is its own trouble; nothing at all to answer with is ours.
+            reasons += self._board.waiting()
+        return reasons
 
     def describe(self) -> ReplicaReport:
         """This process as others see it; may be called by any thread."""
@@ -137,6 +141,7 @@ class Reconciler:
                     )
                 self.is_registry_reachable = False
             self._stop.wait(POLL_S)
+        self._desk.hang_up()
 
     def _follow(self, desired: DesiredState) -> bool:
         """Serve what is committed, prepare what is desired; True if that led to a commit, which is

@@ -52,6 +52,7 @@ RegistryError
 ├── TargetBusy               another backup or prune works at the target
 ├── SnapshotNotFound         the target has no such snapshot
 ├── BackupDamaged            what lies at the target is not what was written there
+├── DrillFailed              a restored registry does not answer as it should
 ├── RetentionRefused         a policy that would forget every snapshot
 ├── RegistryNotEmpty         a whole restore needs an empty registry
 ├── SweepRefused             a sweep that cannot be sure of what is needed
@@ -267,6 +268,10 @@ class SnapshotNotFound(RegistryError):
 
 class BackupDamaged(RegistryError):
     code = "backup_damaged"
+
+
+class DrillFailed(RegistryError):
+    code = "drill_failed"
 
 
 class RetentionRefused(RegistryError):

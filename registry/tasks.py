@@ -85,9 +85,7 @@ def back_up_on_schedule() -> None:
     """Back up to the first configured target, and forget what the policy does not keep."""
     names = backups.target_names()
     if names:
-        backups.request_backup(
-            names[0], actor="schedule", keep=settings.BELLWETHER_BACKUP_KEEP
-        )
+        backups.request_backup(names[0], actor="schedule", keep=settings.BELLWETHER_BACKUP_KEEP)
 
 
 @task()

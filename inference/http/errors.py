@@ -72,6 +72,7 @@ STATUS: Mapping[str, int] = {
     "backup_target_busy": 409,
     "snapshot_not_found": 404,
     "backup_damaged": 500,
+    "drill_failed": 500,
     "retention_refused": 422,
     "registry_not_empty": 409,
     "sweep_refused": 409,

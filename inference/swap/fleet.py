@@ -3,6 +3,7 @@
 One thread changes it. A predictor that is let go here lives on while a batch or a request holds it.
 """
 
+import time
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -12,6 +13,8 @@ from inference.swap.states import IN_MEMORY, SwapState, Track
 from registry.specs import VersionSpec
 
 DRAIN_S = 30.0
+# Before something is loaded in its place, so long (together 2 s) is waited for what drains.
+N_WAITS, WAIT_S = 100, 0.02
 # A model's standby included. What the routes ask for themselves is not cut down by this.
 MAX_COPIES = 2
 # Tracks of versions that are gone are kept for people to look at.
@@ -84,8 +87,16 @@ class Fleet:
         for identity in [each for each in mine if each not in keep]:
             is_idle = self._tracks[identity].state in (SwapState.DRAINING, SwapState.STANDBY)
             if len(mine) >= MAX_COPIES and is_idle:
+                self._wait_drained(self._held[identity])
                 self._unload(identity, "made room for another version")
         return bool(self._unmeasured)
+
+    def _wait_drained(self, predictor: Predictor) -> None:
+        # What still runs keeps its weights in memory, where the next version is about to go.
+        for _ in range(N_WAITS):
+            if self._drained(predictor):
+                return
+            time.sleep(WAIT_S)
 
     def activate(self, predictor: Predictor, role: str) -> None:
         """It gets traffic from now on; `role` is live or shadow."""

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections, connections
 
 from access.database import unavailable
 from inference.swap.ports import ReplicaReport
@@ -60,6 +60,9 @@ class RegistryLink:
 
     def leave(self) -> None:
         _guarded(lambda: swaps.forget_replica(self.replica_id))
+
+    def hang_up(self) -> None:
+        connections.close_all()
 
 
 def _guarded(function: Callable[[], T]) -> T:

@@ -54,6 +54,10 @@ class Desk(Protocol):
         """This process serves no longer."""
         ...
 
+    def hang_up(self) -> None:
+        """The calling thread has no more to say: what it holds open may be closed."""
+        ...
+
 
 class NullDesk:
     """Nobody else is there, and nothing is kept."""
@@ -74,6 +78,9 @@ class NullDesk:
         return False
 
     def leave(self) -> None:
+        return None
+
+    def hang_up(self) -> None:
         return None
 
 

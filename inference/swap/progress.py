@@ -84,6 +84,15 @@ class Board:
                 found.append(f"{model}: this process is behind the committed generation")
         return found
 
+    def waiting(self) -> list[str]:
+        """Models whose desired routes are not committed, each with the reason."""
+        progress = self.progress
+        return [
+            f"{model}: nothing of it answers yet ({progress[model].reason or 'it is prepared'})"
+            for model in sorted(self.pending())
+            if model in progress
+        ]
+
     def states(self, versions: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
         """What the other replicas are told, by model; `versions` are the tracks' facts."""
         progress = self.progress

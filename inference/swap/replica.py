@@ -46,10 +46,6 @@ class Replica:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
-        try:
-            self._desk.leave()
-        except Exception as error:
-            log.info("cannot take leave of the other replicas: %s", error)
 
     def report(self) -> None:
         """Report now. Raises what the desk raises."""
@@ -88,3 +84,9 @@ class Replica:
                     log.exception("cannot report to the registry; serving goes on")
                 self._is_heard = False
             self._stop.wait(BEAT_S)
+        # In this thread, so that the caller of `stop` keeps what it has open.
+        try:
+            self._desk.leave()
+        except Exception as error:
+            log.info("cannot take leave of the other replicas: %s", error)
+        self._desk.hang_up()

@@ -1,5 +1,25 @@
 """The registry in the admin: facts are read-only; what changes goes through services."""
 
-from registry.admin import audit, cards, catalogue, deployment, operations, refs, routes, trust
+from registry.admin import (
+    audit,
+    backups,
+    cards,
+    catalogue,
+    deployment,
+    operations,
+    refs,
+    routes,
+    trust,
+)
 
-__all__ = ["audit", "cards", "catalogue", "deployment", "operations", "refs", "routes", "trust"]
+__all__ = [
+    "audit",
+    "backups",
+    "cards",
+    "catalogue",
+    "deployment",
+    "operations",
+    "refs",
+    "routes",
+    "trust",
+]

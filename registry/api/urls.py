@@ -5,11 +5,13 @@ from django.urls import path
 from registry.api import converters
 from registry.api.views import (
     audit,
+    backups,
     cards,
     catalogue,
     deployment,
     diffs,
     endpoints,
+    gc,
     imports,
     operations,
     refs,
@@ -79,4 +81,7 @@ urlpatterns = [
         operations.RetryView.as_view(),
         name="registry-operation-retry",
     ),
+    path("backups", backups.BackupsView.as_view(), name="registry-backups"),
+    path("backups/verify", backups.BackupVerifyView.as_view(), name="registry-backups-verify"),
+    path("gc", gc.SweepView.as_view(), name="registry-gc"),
 ]

@@ -5,7 +5,6 @@ same in another database. Columns are listed by Django, so a new one is in the n
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -129,10 +128,11 @@ def _pieces(table: str, folder: Path) -> Iterator[Piece]:
 def _rows(table: str) -> QuerySet[Any]:
     if table == "blobs":
         return needed_blobs().order_by("created_at", "pk")
-    rows = ROWS[table]._default_manager.order_by("pk").select_related(*_RELATED.get(table, ()))
+    manager = ROWS[table]._default_manager
+    rows: QuerySet[Any] = manager.order_by("pk").select_related(*_RELATED.get(table, ()))
     if table == "versions":
         held = VersionBlob.objects.filter(version=OuterRef("pk"))
-        return rows.annotate(**{HAS_FILES: Exists(held)})
+        rows = rows.annotate(**{HAS_FILES: Exists(held)})
     return rows
 
 
@@ -144,7 +144,7 @@ def _write_piece(folder: Path, rows: Iterable[dict[str, Any]], n_rows: int) -> P
 
 
 def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else json.loads(json.dumps(value))
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _name_of(row: Any) -> Any:

@@ -93,7 +93,6 @@ def _work(watch: Watch) -> dict[str, Any]:
 def check(
     target: Target,
     *,
-    actor: str,
     snapshot: str | None = None,
     reads_blobs: bool = True,
     progress: Progress | None = None,
@@ -111,12 +110,6 @@ def check(
             rows = rows.filter(snapshot__startswith=snapshot)
         rows.update(verified_at=timezone.now(), is_sound=found.is_sound)
     return found
-
-
-def start_check(name: str, snapshot: str | None, *, actor: str) -> tuple[str, dict[str, Any]]:
-    """Title and parameters of the operation that checks a configured target; TargetNotFound."""
-    find_target(name)
-    return f"Verify backup {name}", {"backup": name, "snapshot": snapshot}
 
 
 def report(found: checking.Checked) -> dict[str, Any]:
@@ -152,6 +145,23 @@ def request_backup(name: str, *, actor: str, tags: Iterable[str] = (), keep: str
     find_target(name)
     parameters = {"target": name, "tags": list(check_tags(tags)), "keep": keep}
     return enqueue(OperationKind.BACKUP, f"Backup to {name}", actor=actor, parameters=parameters)
+
+
+def request_check(name: str, snapshot: str | None, *, actor: str) -> UUID:
+    """Have a configured target read again in the background; returns the operation's id."""
+    from registry.tasks import enqueue  # the tasks import the services
+
+    find_target(name)
+    parameters = {"backup": name, "snapshot": snapshot}
+    return enqueue(
+        OperationKind.VERIFY, f"Verify backup {name}", actor=actor, parameters=parameters
+    )
+
+
+@worker(OperationKind.VERIFY)
+def _work_check(watch: Watch) -> dict[str, Any]:
+    target = find_target(watch.parameters["backup"])
+    return report(check(target, snapshot=watch.parameters["snapshot"], progress=watch))
 
 
 def check_tags(tags: Iterable[str]) -> tuple[str, ...]:

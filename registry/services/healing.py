@@ -20,7 +20,7 @@ from registry.errors import BackupDamaged, InvalidManifest, TargetUnreachable
 from registry.location import open_store
 from registry.manifests import Manifest, parse_manifest
 from registry.models import Blob, Version
-from registry.services.common import add_event, check_actor, lock_model
+from registry.services.common import add_event, check_actor, lock_model, raise_generation
 from registry.specs import EventKind, VersionState
 from registry.staging import Staging
 from registry.steps import HealStep, reach
@@ -176,6 +176,8 @@ def _record(version: Version, blobs: list[str], actor: str) -> None:
         state=VersionState.SEALED
     )
     add_event(EventKind.HEALED, model, version=version, actor=actor, details={"blobs": blobs[:20]})
+    # Who could not load it may try again at once.
+    raise_generation()
 
 
 def _read(version: Version) -> Manifest | None:

@@ -200,7 +200,7 @@ class _Restore:
                 if row.state == VersionState.DAMAGED:
                     row.state = VersionState.SEALED
                 row.save()
-            elif not self.is_whole:
+            elif row.state != VersionState.RETIRED or not row.blobs.exists():
                 Version.objects.filter(pk=row.pk).update(
                     state=VersionState.SEALED,
                     retired_at=None,
@@ -228,7 +228,7 @@ class _Restore:
             found["model"] = model.pk if model else None
         for name, rows in (("commit", self.commits), ("version", self.versions)):
             if name in values:
-                row = rows.get(tuple(values[name])) if values[name] else None  # type: ignore[attr-defined]
+                row = rows.get(tuple(values[name])) if values[name] else None
                 found[name] = row.pk if row else None
         return found
 

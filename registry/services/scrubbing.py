@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
 
 from django.db.models import F
@@ -140,7 +141,7 @@ def _check_commits(found: Scrubbed) -> None:
     for commit in Commit.objects.select_related("model").order_by("id").iterator():
         where = f"commit {commit.oid} of {commit.model}"
         held = CommitBlob.objects.filter(commit=commit)
-        _check_held(found, where, lambda c=commit: load_manifest(c.manifest), held)
+        _check_held(found, where, partial(load_manifest, commit.manifest), held)
 
 
 def _check_versions(store: Store, found: Scrubbed) -> None:
@@ -149,7 +150,7 @@ def _check_versions(store: Store, found: Scrubbed) -> None:
         manifest = _check_held(
             found,
             str(version),
-            lambda v=version: parse_manifest(v.manifest, digest=v.digest),
+            partial(parse_manifest, version.manifest, digest=version.digest),
             held,
         )
         if manifest is not None:

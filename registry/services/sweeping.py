@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from registry import gc
 from registry.errors import SweepRefused
+from registry.hub.xet.ingest import remove_stale
 from registry.location import open_store
 from registry.models import (
     Blob,
@@ -32,7 +33,6 @@ from registry.models import (
     RegisteredModel,
     RegistryState,
     Route,
-    Upload,
     Version,
     VersionBlob,
     Xorb,
@@ -40,10 +40,10 @@ from registry.models import (
 from registry.queries import STATE_ID
 from registry.services import operations, sweeping_views
 from registry.services.common import add_event, check_actor, lock_model
-from registry.services.intake import LEASE_FOR
 from registry.services.marking import load_facts, note_retirements
 from registry.services.operations import LOST_AFTER, Watch, worker
 from registry.services.upkeep import recover
+from registry.services.uploads import clear_uploads
 from registry.specs import EventKind, OperationKind, OperationState, VersionState
 from registry.steps import SweepStep, reach
 from registry.store import Progress
@@ -110,7 +110,7 @@ def sweep(
     now = timezone.now()
     note_retirements(now)
     Lease.objects.filter(expires_at__lt=now).delete()
-    Upload.objects.filter(expires_at__lt=now).delete()
+    clear_uploads()
     recover()
     _adopt_strangers(now)
     marks, swept, due = _mark(grace, is_dry=False)
@@ -123,6 +123,7 @@ def sweep(
     for n_done, sha256 in enumerate(sorted(due)):
         _sweep_blob(sha256, now - grace, swept)
         progress(n_done + 1, len(due))
+    remove_stale(now=now)
     if swept.n_swept or swept.n_commits or swept.n_versions or swept.n_views:
         add_event(EventKind.SWEPT, None, actor=actor, details=_details(swept))
     return swept
@@ -224,10 +225,6 @@ def _forget_chunks(due: Iterable[str]) -> None:
             RegisteredModel.objects.filter(pk=model).update(cas_epoch=F("cas_epoch") + 1)
             for part in _in_parts(pks):
                 Xorb.objects.filter(pk__in=part).delete()
-    # An upload that began in an earlier epoch goes on in it for as long as its leases last.
-    Xorb.objects.filter(
-        epoch__lt=F("model__cas_epoch"), created_at__lt=timezone.now() - LEASE_FOR
-    ).delete()
 
 
 def _drop_holders(marks: gc.Marks, due: Mapping[str, int], swept: Swept) -> None:

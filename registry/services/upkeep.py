@@ -67,7 +67,8 @@ def recover() -> Recovery:
 
 
 def _known_manifests() -> Iterator[tuple[str, Manifest]]:
-    rows = Version.objects.exclude(state=VersionState.RETIRED).values_list("digest", "manifest")
+    # A damaged version's view was moved aside: built again from the same blobs it would be as bad.
+    rows = Version.objects.filter(state=VersionState.SEALED).values_list("digest", "manifest")
     for digest, text in rows.distinct():
         try:
             yield digest, parse_manifest(text, digest=digest)
@@ -106,9 +107,7 @@ def _record(name: str, number: int, found: Verification, actor: str) -> VerifyRe
         Version.objects.filter(pk=version.pk).update(state=version.state)
     if found.is_sound:
         blobs = Blob.objects.filter(versions=version).values_list("pk", flat=True)
-        Blob.objects.filter(pk__in=list(blobs)).update(
-            is_damaged=False, verified_at=timezone.now()
-        )
+        Blob.objects.filter(pk__in=list(blobs)).update(is_damaged=False, verified_at=timezone.now())
     add_event(
         EventKind.VERIFIED if found.is_sound else EventKind.DAMAGED,
         model,

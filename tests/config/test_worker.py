@@ -17,6 +17,13 @@ def test_daily_tasks_are_enqueued_once_a_day():
     assert enqueue_due() == len(DAILY)
 
 
+def test_backups_are_enqueued_at_their_own_period(settings):
+    settings.BELLWETHER_BACKUP_EVERY = 6
+    assert enqueue_due() == len(DAILY) + 1
+    DBTaskResult.objects.update(enqueued_at=timezone.now() - timedelta(hours=7))
+    assert enqueue_due() == 1
+
+
 def test_a_task_left_behind_by_a_dead_worker_is_marked_failed():
     enqueue_due()
     DBTaskResult.objects.update(

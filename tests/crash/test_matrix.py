@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from tests.crash.works import WORKS
+from tests.crash.works import WORKS, WRONG
 
 ROOT = Path(__file__).resolve().parents[2]
-MIN_POINTS = 20
+MIN_POINTS = 120
 Ask = Callable[..., dict[str, Any]]
 
 
@@ -88,6 +88,13 @@ def test_a_kill_anywhere_leaves_the_old_or_the_new_state(name: str, ask: Ask) ->
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", WRONG)
+def test_a_work_that_does_things_in_the_wrong_order_is_seen(name: str, ask: Ask) -> None:
+    points = ask(name)["points"]
+    assert any(ask(name, number)["faults"] for number in first_and_last(points))
+
+
+@pytest.mark.slow
 def test_the_matrix_has_its_points(ask: Ask) -> None:
-    labels = {(name, label) for name in ("sweep", "heal") for label in ask(name)["points"]}
+    labels = {(name, label) for name in WORKS for label in ask(name)["points"]}
     assert len(labels) >= MIN_POINTS

@@ -162,6 +162,26 @@ def healed(place: Path) -> list[str]:
     return [f"{row} is still damaged" for row in rows]
 
 
+def back_up_in_the_wrong_order(place: Path) -> None:
+    """Writes the snapshot before what it names."""
+    from registry.backups import writing
+    from registry.services import backups as service
+
+    ordered, late = writing.write_blobs, []
+
+    def postponed(*given: Any) -> tuple[int, int]:
+        late.append((*given[:3], lambda done, total: None))
+        return 0, 0
+
+    writing.write_blobs = postponed
+    try:
+        service.back_up(target(place), actor=ACTOR)
+    finally:
+        writing.write_blobs = ordered
+    for given in late:
+        ordered(*given)
+
+
 @dataclass(frozen=True)
 class Work:
     """`run` is killed. Before, `start` changes the common place; `finished` says what is still
@@ -175,6 +195,14 @@ class Work:
     is_sound_at_once: bool = True
 
 
+def forget_files(place: Path) -> None:
+    shutil.rmtree(place / "target")
+
+
+# To show that the matrix sees what it should: these must fail somewhere.
+WRONG: dict[str, Work] = {
+    "back up in the wrong order": Work(back_up_in_the_wrong_order, start=forget_files),
+}
 WORKS: dict[str, Work] = {
     "publish": Work(publish),
     "commit": Work(put_commit),

@@ -22,13 +22,13 @@ VERBS = ("INSERT", "UPDATE", "DELETE")
 
 def main(root: Path) -> None:
     django.setup()
-    from tests.crash.works import WORKS, fill
+    from tests.crash.works import WORKS, WRONG, fill
 
     base = root / "base"
     call(base, lambda: prepare(base, fill))
     for line in sys.stdin:
         asked = json.loads(line)
-        work = WORKS[asked["work"]]
+        work = (WORKS | WRONG)[asked["work"]]
         start, trial = root / asked["work"].replace(" ", "-"), root / "trial"
         if not start.exists():
             copy(base, start)

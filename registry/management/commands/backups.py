@@ -59,7 +59,7 @@ class Command(RegistryCommand):
 
     def _check(self, target: Target, snapshot: str | None) -> None:
         with show_progress("reading") as progress:
-            found = backups.check(target, actor=get_actor(), snapshot=snapshot, progress=progress)
+            found = backups.check(target, snapshot=snapshot, progress=progress)
         for fault in found.faults:
             self.stdout.write(f"{fault.path}: {fault.problem}")
         summary = f"{found.n_snapshots} snapshots, {found.n_files} files"

@@ -27,9 +27,7 @@ class Command(RegistryCommand):
             "--missing", action="store_true", help="Only models and versions that are not here."
         )
         mode.add_argument("--model", help="Only one version of this model; with --version.")
-        parser.add_argument(
-            "--version-number", "--number", dest="number", type=int, help="Which, with --model."
-        )
+        parser.add_argument("--number", type=int, help="Which version, with --model.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if bool(options["model"]) != bool(options["number"]):

@@ -344,3 +344,13 @@ def test_a_joining_process_serves_what_is_committed_before_it_prepares_more(worl
     joining.reconciler._replica._desk = world.desk
     joining.go()
     assert (joining.served(), joining.loaded) == (1, [1, 2])
+
+
+def test_with_nothing_to_answer_with_a_process_is_not_ready():
+    world = World()
+    world.broken[1] = CannotServe("does_not_fit", "no room")
+    world.promote(1)
+    assert "v1: does_not_fit" in world.reconciler.reasons()[0]
+    world.broken.clear()
+    world.promote(1)
+    assert world.reconciler.reasons() == []

@@ -1,5 +1,6 @@
 """Targets of every kind, each real: a folder, a storage of Django's, and an S3 server."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -9,15 +10,13 @@ import pytest
 
 from registry.backups.targets import DirectoryTarget, Target, open_target
 
-moto_server = pytest.importorskip("moto.server")
 REGION = "eu-west-1"
 
 
 @pytest.fixture(scope="session")
 def s3_url() -> Iterator[str]:
     """A real HTTP server that speaks S3; fsspec is told of it as a deployment would tell it."""
-    import logging
-
+    moto_server = pytest.importorskip("moto.server")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

@@ -143,6 +143,15 @@ def test_damage_is_moved_aside_for_every_version_that_has_it(filled):
     assert Event.objects.filter(kind="damaged").count() == 3
 
 
+def test_a_start_does_not_build_the_view_of_a_damaged_version_again(filled):
+    store, version = open_store(), Version.objects.get(model__name="tiny", number=2)
+    flip(store.blob(file_of(2, "model.safetensors").sha256))
+    Version.objects.filter(pk=version.pk).update(state="damaged")
+    store.quarantine(store.view(version.digest))
+    services.recover()
+    assert not store.view(version.digest).exists()
+
+
 def test_what_is_mapped_serves_on(filled):
     store = open_store()
     version = Version.objects.get(model__name="tiny", number=2)

@@ -69,11 +69,11 @@ def test_what_is_shown_of_a_location_is_no_secret_and_no_path(location, label):
     assert safe_label(location) == label
 
 
-def test_a_target_that_does_not_answer_is_told_without_its_secrets(s3_url):
+def test_a_target_that_does_not_answer_is_told_without_its_secrets(s3_url, file):
     secret = "s3://key:hunter2@no-such-bucket-at-all/x"
     target = open_target(secret)
     with pytest.raises(TargetUnreachable) as caught:
-        target.put("blobs/ab/abc", __import__("pathlib").Path(__file__))
+        target.put("blobs/ab/abc", file)
     assert "hunter2" not in str(caught.value) + str(caught.value.details)
 
 
