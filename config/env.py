@@ -273,7 +273,7 @@ SETTINGS: tuple[Setting, ...] = (
         "BELLWETHER_REMOTE_HOSTS",
         "",
         listed,
-        "Hosts (name or name:port) of remote versions that may be private, by http, and get HF_TOKEN.",
+        "Hosts (name, or name:port) of remote versions: may be private, by http, and get HF_TOKEN.",
     ),
     Setting(
         "BELLWETHER_ENDPOINTS_API",
@@ -285,8 +285,8 @@ SETTINGS: tuple[Setting, ...] = (
         "BELLWETHER_IMPORT_ENDPOINTS",
         "https://huggingface.co",
         origins,
-        "Hubs (scheme, host, port) that models may be imported from, the usual one first; these may "
-        "be private, and get HF_TOKEN. Empty switches imports off.",
+        "Hubs (scheme, host, port) that models may be imported from, the usual one first; these "
+        "may be private, and get HF_TOKEN. Empty switches imports off.",
     ),
     Setting(
         "BELLWETHER_LOG_LEVEL",

@@ -181,6 +181,13 @@ SPECTACULAR_SETTINGS = {
         "config.schema.add_inference_plane",
     ],
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    # More than one kind and state in one document.
+    "ENUM_NAME_OVERRIDES": {
+        "DeploymentStateEnum": ["committed", "preparing", "failed"],
+        "RefKindEnum": ["branch", "tag", "alias"],
+        "VersionKindEnum": ["files", "remote"],
+        "VersionStateEnum": ["sealed", "retired", "damaged"],
+    },
     # In the order of the loop.
     "TAGS": [
         {"name": "predict", "description": "Ask a model."},

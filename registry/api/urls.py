@@ -46,9 +46,7 @@ urlpatterns = [
     path(f"{_MODEL}/diff", diffs.DiffView.as_view(), name="registry-diff"),
     path(f"{_MODEL}/policy", signatures.PolicyView.as_view(), name="registry-policy"),
     path(f"{_VERSION}/card", cards.CardView.as_view(), name="registry-card"),
-    path(
-        f"{_VERSION}/signatures", signatures.SignaturesView.as_view(), name="registry-signatures"
-    ),
+    path(f"{_VERSION}/signatures", signatures.SignaturesView.as_view(), name="registry-signatures"),
     path(
         f"{_VERSION}/signatures/<str:fingerprint>",
         signatures.SignatureBundleView.as_view(),
