@@ -21,7 +21,14 @@ from inference.swap.preparing import Preparer
 from inference.swap.progress import RETRY_S, Board, Tries
 from inference.swap.replica import Replica
 from inference.swap.states import CannotServe
-from registry.specs import DesiredState, ModelRoutes, RouteMode, RouteSpec, VersionSpec
+from registry.specs import (
+    DesiredState,
+    ModelRoutes,
+    RouteMode,
+    RouteSpec,
+    VersionKind,
+    VersionSpec,
+)
 
 __all__ = ["RETRY_S", "Reconciler"]
 
@@ -200,7 +207,8 @@ class Reconciler:
         self, wanted: list[RouteSpec], routes: tuple[RouteSpec, ...], generation: int
     ) -> tuple[LiveRoute, ...]:
         found = [
-            (self._predictor(each.version, routes, generation), each.weight) for each in wanted
+            (self._predictor(each.version, routes, generation, is_committed=True), each.weight)
+            for each in wanted
         ]
         return tuple(LiveRoute(predictor, weight) for predictor, weight in found if predictor)
 
@@ -217,7 +225,12 @@ class Reconciler:
         return self._desk.commit(model)
 
     def _predictor(
-        self, spec: VersionSpec, routes: tuple[RouteSpec, ...], generation: int
+        self,
+        spec: VersionSpec,
+        routes: tuple[RouteSpec, ...],
+        generation: int,
+        *,
+        is_committed: bool = False,
     ) -> Predictor | None:
         held = self._fleet.get(spec)
         if held is not None:
@@ -231,7 +244,10 @@ class Reconciler:
         try:
             predictor = self._preparer.prepare(track, generation)
         except CannotServe as refusal:
-            again = "tried again soon" if self._tries.failed(spec, refusal) else "not tried again"
+            # What was served once and lies elsewhere comes back when its network does.
+            for_ever = is_committed and spec.kind is VersionKind.REMOTE
+            will_try = self._tries.failed(spec, refusal, for_ever=for_ever)
+            again = "tried again soon" if will_try else "not tried again"
             log.error("%s v%s: %s; %s", spec.model, spec.number, track.reason, again)
             return None
         self._tries.succeeded(spec)

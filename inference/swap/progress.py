@@ -135,12 +135,12 @@ class Tries:
     def succeeded(self, spec: VersionSpec) -> None:
         self._tries.pop(identity_of(spec), None)
 
-    def failed(self, spec: VersionSpec, refusal: CannotServe) -> bool:
-        """Note a failed try; True if there will be another."""
+    def failed(self, spec: VersionSpec, refusal: CannotServe, *, for_ever: bool = False) -> bool:
+        """Note a failed try; True if there will be another, as there always is `for_ever`."""
         known = self._tries[identity_of(spec)]
         # A database that is away says nothing about the version.
         known.n += refusal.code != "database_unavailable"
-        known.is_over = refusal.is_final or known.n >= MAX_TRIES
+        known.is_over = not for_ever and (refusal.is_final or known.n >= MAX_TRIES)
         known.not_before = self._clock() + RETRY_S[min(max(known.n, 1), len(RETRY_S)) - 1]
         return not known.is_over
 

@@ -1,5 +1,7 @@
 """What is served follows the registry, and a version that does not load changes nothing."""
 
+from dataclasses import replace
+
 import pytest
 
 from inference.errors import ModelNotReady
@@ -7,7 +9,7 @@ from inference.predictor import Predictor
 from inference.reconciler import RETRY_S, Reconciler
 from inference.serving import Serving
 from registry.errors import ModelNotFound
-from registry.specs import VersionSpec
+from registry.specs import VersionKind, VersionSpec
 from tests.inference.doubles import FakeRegistry, a_predictor, a_spec
 
 
@@ -153,3 +155,27 @@ def test_the_thread_follows_the_registry_and_stops():
     world.reconciler.stop()
     assert world.served() == 1
     assert world.reconciler.is_registry_reachable
+
+
+def test_a_committed_remote_version_is_tried_until_its_network_is_back(world):
+    remote = replace(a_spec(1), kind=VersionKind.REMOTE)
+    world.registry.route((remote, 100))
+    world.loader.broken.add(1)
+    for _ in range(10):
+        world.reconciler.reconcile()
+        world.now += RETRY_S[-1]
+    assert world.loader.loaded == []
+    world.loader.broken.clear()
+    world.reconciler.reconcile()
+    assert world.served() == 1
+
+
+def test_a_version_of_files_that_does_not_load_is_given_up(world):
+    world.registry.route((a_spec(1), 100))
+    world.loader.broken.add(1)
+    for _ in range(10):
+        world.reconciler.reconcile()
+        world.now += RETRY_S[-1]
+    world.loader.broken.clear()
+    world.reconciler.reconcile()
+    assert world.loader.loaded == []
