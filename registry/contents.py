@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from registry.card_sections import CardFacts, render_card
-from registry.cards import (
+from registry.cards.front_matter import split
+from registry.cards.lint import (
     README,
     CardLint,
     card_data,
     lint_card,
     read_metrics,
 )
+from registry.cards.sections import CardFacts, render_card
 from registry.diffs import Contents, VersionDiff, diff_versions
 from registry.errors import ContentRefused, SigningUnavailable
-from registry.front_matter import split
 from registry.inspection import INDEX, WEIGHTS
 from registry.location import open_store
 from registry.manifests import ManifestFile, parse_manifest

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from registry.cards import Metric
+from registry.cards.lint import Metric
 from registry.manifests import ManifestFile
 from registry.safetensors_header import Tensor, count_parameters
 from registry.tokenizer_facts import TokenizerFacts

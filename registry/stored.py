@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from registry import durable
-from registry.cards import MAX_CARD_CHARS, README, lint_card
+from registry.cards.lint import MAX_CARD_CHARS, README, lint_card
 from registry.errors import BlobDamaged
 from registry.location import open_store
 from registry.manifests import Manifest, ManifestFile

@@ -23,9 +23,9 @@ from inference.errors import (
 from inference.predictor import Predictor
 from inference.tasks.ports import Encoded, Forwarded
 from inference.tasks.remote_text_classification import RemoteText, RemoteTextClassification
-from registry.remote import REMOTE, RemoteFacts, parse_remote
-from registry.remote_client import CallFailed, Failure, RemoteClient
-from registry.remote_wire import InvalidAnswer, build_request, max_answer_bytes, parse_scores
+from registry.remote.client import CallFailed, Failure, RemoteClient
+from registry.remote.facts import REMOTE, RemoteFacts, parse_remote
+from registry.remote.wire import InvalidAnswer, build_request, max_answer_bytes, parse_scores
 from registry.services.remote import get_token, open_reach
 from registry.specs import VersionSpec
 

@@ -13,10 +13,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from access.facts import FactsAdmin
-from registry.card_sections import BEGIN, END
+from registry.cards.markdown import to_html
+from registry.cards.sections import BEGIN, END
 from registry.contents import load_card, load_diff
 from registry.errors import RegistryError
-from registry.markdown import to_html
 from registry.models import Version
 
 

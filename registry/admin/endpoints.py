@@ -15,7 +15,7 @@ from registry.api.endpoint_shapes import MAX_ENDPOINT_CHARS
 from registry.errors import InvalidField
 from registry.location import open_store
 from registry.models import MAX_TEXT_CHARS, RegisteredModel, Version
-from registry.remote import REMOTE, RemoteFacts, parse_remote
+from registry.remote.facts import REMOTE, RemoteFacts, parse_remote
 from registry.services.endpoints import DEFAULT_LIMIT_S, describe_act
 from registry.services.remote import register_endpoint
 from registry.specs import OperationKind, VersionKind

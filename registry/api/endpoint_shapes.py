@@ -4,9 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from registry.endpoints import EndpointPlan
 from registry.facts import MAX_LABEL_CHARS, MAX_LABELS
 from registry.models import MAX_TEXT_CHARS
+from registry.remote.endpoints import EndpointPlan
 from registry.services.endpoints import MAX_LIMIT_S
 
 MAX_ENDPOINT_CHARS = 64

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from access.database import guarded, in_thread
 from access.scopes import Scope
 from registry import services
-from registry.cards import lint_card
+from registry.cards.lint import lint_card
 from registry.errors import ModelExists, NotSupported
 from registry.hub import bodies
 from registry.hub.calls import Call, take_text

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from access.errors import BellwetherError
-from registry.cards import README, card_data
+from registry.cards.lint import README, card_data
 from registry.facts import read_facts
 from registry.inspection import CHOICES, CONFIG
 from registry.location import open_store

@@ -6,9 +6,9 @@ The worker below does them, for commands on the spot, for requests in the backgr
 from dataclasses import asdict
 from typing import Any
 
-from registry.endpoints import EndpointPlan, Endpoints, EndpointSpec, open_endpoints
 from registry.errors import InvalidField
-from registry.remote import check_endpoint_name
+from registry.remote.endpoints import EndpointPlan, Endpoints, EndpointSpec, open_endpoints
+from registry.remote.facts import check_endpoint_name
 from registry.services.common import check_text
 from registry.services.operations import Watch, worker
 from registry.specs import OperationKind
@@ -19,7 +19,7 @@ DEFAULT_LIMIT_S = 900.0
 
 
 def get_endpoint(name: str, namespace: str | None) -> EndpointSpec:
-    """An endpoint as the service describes it now; see `registry.endpoints` for errors."""
+    """An endpoint as the service describes it now; see `registry.remote.endpoints` for errors."""
     return open_endpoints().get(name, namespace)
 
 

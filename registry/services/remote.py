@@ -15,10 +15,10 @@ from registry.errors import (
 from registry.location import open_store
 from registry.names import parse_model_name
 from registry.queries import version_spec
-from registry.remote import REMOTE, TASKS, RemoteFacts, build_remote, check_url, order_labels
-from registry.remote_address import Reach
-from registry.remote_client import CallFailed, Failure, RemoteClient
-from registry.remote_wire import (
+from registry.remote.address import Reach
+from registry.remote.client import CallFailed, Failure, RemoteClient
+from registry.remote.facts import REMOTE, TASKS, RemoteFacts, build_remote, check_url, order_labels
+from registry.remote.wire import (
     PROBES,
     InvalidAnswer,
     build_request,
@@ -64,7 +64,7 @@ def register_endpoint(
     `namespace` None is the token's own. Raises what `register_url` raises, EndpointNotFound,
     EndpointRefused, and EndpointNotRunning for one without an address yet.
     """
-    from registry.endpoints import open_endpoints
+    from registry.remote.endpoints import open_endpoints
 
     found = open_endpoints().get(endpoint, namespace)
     if not found.url:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import BinaryIO
 
 from registry.errors import SourceUnreadable
-from registry.remote import REMOTE, RemoteFacts, check_url
+from registry.remote.facts import REMOTE, RemoteFacts, check_url
 
 
 class RemoteSource:

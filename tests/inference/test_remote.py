@@ -24,7 +24,7 @@ from inference.runtimes import loading, remote
 from inference.tasks.remote_text_classification import RemoteParameters, RemoteTextClassification
 from inference.tasks.tokenizing import Pair
 from registry.errors import ContentRefused
-from registry.remote import REMOTE, build_remote
+from registry.remote.facts import REMOTE, build_remote
 from registry.specs import Pooling, VersionKind, VersionSpec
 from tests.inference.doubles import a_predictor
 from tests.registry.fake_endpoint import Asked, FakeEndpoint, fake_endpoint

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from registry import contents, services
-from registry.card_sections import BEGIN, END, MAX_ROWS, Section, escape, render_card
-from registry.cards import MAX_CARD_CHARS, Metric, card_data, lint_card, read_metrics
+from registry.cards.front_matter import InvalidFrontMatter, parse, split
+from registry.cards.lint import MAX_CARD_CHARS, Metric, card_data, lint_card, read_metrics
+from registry.cards.markdown import to_html
+from registry.cards.sections import BEGIN, END, MAX_ROWS, Section, escape, render_card
 from registry.errors import BlobDamaged, ContentRefused
-from registry.front_matter import InvalidFrontMatter, parse, split
-from registry.markdown import to_html
 from registry.models import Event, Golden, Version
 from registry.safetensors_header import Tensor, count_parameters, read_tensors
 from registry.services import signing

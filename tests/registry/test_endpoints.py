@@ -7,7 +7,6 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from registry.endpoints import EndpointPlan, EndpointSpec, open_endpoints
 from registry.errors import (
     EndpointNotFound,
     EndpointNotRunning,
@@ -17,7 +16,8 @@ from registry.errors import (
     InvalidField,
 )
 from registry.models import Operation, Version
-from registry.remote import parse_remote
+from registry.remote.endpoints import EndpointPlan, EndpointSpec, open_endpoints
+from registry.remote.facts import parse_remote
 from registry.services import operations
 from registry.services.endpoints import describe_act
 from registry.services.remote import register_endpoint

@@ -16,8 +16,8 @@ from registry.errors import (
 from registry.facts import MAX_LABELS
 from registry.manifests import parse_manifest
 from registry.models import Event, Version
-from registry.remote import RemoteFacts, build_remote, check_url, order_labels, parse_remote
-from registry.remote_wire import parse_wait_s
+from registry.remote.facts import RemoteFacts, build_remote, check_url, order_labels, parse_remote
+from registry.remote.wire import parse_wait_s
 from registry.services.remote import register_url
 from registry.specs import EventKind, VersionKind, VersionState
 from tests.registry.fake_endpoint import Asked, FakeEndpoint, fake_endpoint

@@ -11,10 +11,10 @@ import pytest
 
 from registry.addresses import is_public
 from registry.errors import AddressRefused
-from registry.remote import check_url
-from registry.remote_address import Reach
-from registry.remote_client import CallFailed, Failure, RemoteClient, Reply
-from registry.remote_wire import InvalidAnswer, build_request, max_answer_bytes, parse_scores
+from registry.remote.address import Reach
+from registry.remote.client import CallFailed, Failure, RemoteClient, Reply
+from registry.remote.facts import check_url
+from registry.remote.wire import InvalidAnswer, build_request, max_answer_bytes, parse_scores
 from tests.registry.fake_endpoint import Asked, FakeEndpoint, fake_endpoint
 
 LABELS = ("BAD", "GOOD")

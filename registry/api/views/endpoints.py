@@ -18,7 +18,7 @@ from registry.api.endpoint_shapes import (
 from registry.api.operation_shapes import OperationSerializer
 from registry.api.serializers import VersionDetailSerializer
 from registry.api.views.common import MODEL, TAG, get_actor, read
-from registry.endpoints import EndpointPlan
+from registry.remote.endpoints import EndpointPlan
 from registry.services import operations
 from registry.services.endpoints import describe_act, get_endpoint
 from registry.services.remote import register_endpoint

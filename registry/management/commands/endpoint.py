@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from registry import services
-from registry.endpoints import EndpointPlan, EndpointSpec
 from registry.management.base import RegistryCommand, get_actor
+from registry.remote.endpoints import EndpointPlan, EndpointSpec
 from registry.services import operations
 from registry.services.endpoints import DEFAULT_LIMIT_S, describe_act, get_endpoint
 from registry.services.remote import register_endpoint, register_url

@@ -134,7 +134,7 @@ def check_url(url: str) -> Target:
     """The parts of an endpoint's URL; raises InvalidField unless it is a plain http(s) one.
 
     Plain: no account, query or fragment, no odd characters. Which hosts may be asked is another
-    question (`registry.remote_client`).
+    question (`registry.remote.client`).
     """
     if not isinstance(url, str) or not url or len(url) > MAX_URL_CHARS:
         raise _invalid("url", f"must be a URL of at most {MAX_URL_CHARS} characters")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from registry.cards import Metric
+from registry.cards.lint import Metric
 from registry.manifests import ManifestFile
 
 BEGIN = "<!-- bellwether: generated, do not edit: begin -->"

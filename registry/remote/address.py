@@ -15,7 +15,7 @@ import httpx2
 
 from registry.addresses import is_allowable, is_public
 from registry.errors import AddressRefused
-from registry.remote import Target
+from registry.remote.facts import Target
 
 KEPT_S = 30.0
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from registry.card_words import LANGUAGES, LICENCES, OTHER_LANGUAGES, RELATIONS
-from registry.front_matter import InvalidFrontMatter, parse, split
+from registry.cards.front_matter import InvalidFrontMatter, parse, split
+from registry.cards.words import LANGUAGES, LICENCES, OTHER_LANGUAGES, RELATIONS
 
 README = "README.md"
 MAX_CARD_CHARS = 1024**2

@@ -22,9 +22,9 @@ from typing import Any
 import httpx2
 
 from registry.errors import AddressRefused
-from registry.remote import check_url
-from registry.remote_address import Reach
-from registry.remote_wire import parse_wait_s
+from registry.remote.address import Reach
+from registry.remote.facts import check_url
+from registry.remote.wire import parse_wait_s
 
 MAX_CONNECTIONS = 16
 MAX_WAITING = 4

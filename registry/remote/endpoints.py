@@ -20,7 +20,7 @@ from registry.errors import (
     EndpointUnavailable,
     InvalidField,
 )
-from registry.remote import check_endpoint_name
+from registry.remote.facts import check_endpoint_name
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, InferenceEndpoint
