@@ -3,6 +3,16 @@
 import os
 from typing import Any
 
+import pytest
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[Any]) -> None:
+    """Tests with servers of their own come first: run last, one long file would keep one core busy
+    while the others wait.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+
 
 def pytest_sessionfinish(session: Any, exitstatus: int) -> None:
     """With BELLWETHER_NO_SKIPS a skipped test fails the run: there everything it needs is there."""
