@@ -5,13 +5,21 @@ from typing import Any
 
 import pytest
 
+_LONG_FOLDERS = frozenset({"benchmarks", "conformance", "crash"})
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[Any]) -> None:
-    """Tests with servers of their own come first: run last, one long file would keep one core busy
-    while the others wait.
+    """Files with servers or many processes come first: run last, one long file would keep one core
+    busy while the others wait.
     """
-    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+    long = {item.path for item in items if _is_long(item)}
+    items.sort(key=lambda item: item.path not in long)
+
+
+def _is_long(item: Any) -> bool:
+    marks = ("e2e", "slow")
+    return any(map(item.get_closest_marker, marks)) or item.path.parent.name in _LONG_FOLDERS
 
 
 def pytest_sessionfinish(session: Any, exitstatus: int) -> None:
