@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -130,12 +131,13 @@ def measure(options: Options, home: Path) -> Result:
         environ=environ,
         timeout_s=120,
     )
-    with bellwether.serving(home) as server:
-        return _measure(options, server, texts, home)
+    with bellwether.serving(home) as server, closing(Teller(server)) as teller:
+        return _measure(options, server, teller, texts, home)
 
 
-def _measure(options: Options, server: Server, texts: list[str], home: Path) -> Result:
-    teller = Teller(server)
+def _measure(
+    options: Options, server: Server, teller: "Teller", texts: list[str], home: Path
+) -> Result:
     one_copy = _rss_mb(server.pid)
     progress("asking both versions for their golden answers")
     golden = {"1": teller.golden(texts)}
@@ -209,6 +211,9 @@ class Teller:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+
+    def close(self) -> None:
+        self._connection.close()
 
     def golden(self, texts: Sequence[str]) -> list[Golden]:
         answers = [self._post(PREDICT, {"inputs": text})["predictions"][0] for text in texts]
