@@ -187,13 +187,17 @@ class Reconciler:
     def _served(self, model: str, routes: ModelRoutes) -> ServedModel:
         generation = routes.committed_generation
         wanted = _of_mode(routes.committed, RouteMode.LIVE)
+        before = self._serving.table.models.get(model, NOTHING_LOADED).live
+        if before and not all(self._fleet.get(each.version) for each in wanted):
+            # The others went on without this process: it must not answer as before meanwhile.
+            self._replica.fall_behind(model)
         live = self._loaded(wanted, routes.committed, generation)
         if len(live) == len(wanted):
             self._board.applied(model, generation)
         else:
             self._board.not_applied(model, self._reason(routes.committed))
         if wanted and not live:
-            live = self._serving.table.models.get(model, NOTHING_LOADED).live
+            live = before
         shadows = _of_mode(routes.committed, RouteMode.SHADOW)
         return ServedModel(
             live=live,

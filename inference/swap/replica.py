@@ -60,6 +60,10 @@ class Replica:
         behind = self._behind_since
         return sorted(model for model, since in behind.items() if now - since > LAG_S)
 
+    def fall_behind(self, model: str) -> None:
+        """Count as lagging from now on, until a report finds the committed routes served."""
+        self._behind_since = {**self._behind_since, model: self._clock() - 2 * LAG_S}
+
     def beat(self) -> None:
         """Report, and commit what only waited for others: for the late, or the dead."""
         self.report()

@@ -179,3 +179,22 @@ def test_a_version_of_files_that_does_not_load_is_given_up(world):
     world.loader.broken.clear()
     world.reconciler.reconcile()
     assert world.loader.loaded == []
+
+
+def test_a_process_left_behind_is_not_ready_while_it_loads_what_the_others_answer_with(world):
+    world.registry.route((a_spec(1), 100))
+    world.reconciler.reconcile()
+    told = []
+
+    class Telling(Loader):
+        def __call__(self, spec: VersionSpec) -> Predictor:
+            told.append(world.reconciler.reasons())
+            return super().__call__(spec)
+
+    world.reconciler._load = Telling()
+    world.registry.route((a_spec(2), 100))
+    world.reconciler.reconcile()
+    assert len(told) == 1
+    assert "team/model" in told[0][0]
+    assert world.served() == 2
+    assert world.reconciler.reasons() == []
