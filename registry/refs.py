@@ -24,6 +24,7 @@ MAIN = "main"
 PROD, PREVIOUS = "prod", "previous"
 FOLLOWING = (PROD, PREVIOUS)
 EMPTY_MANIFEST = "[]"
+# How many changes of the live version a rollback looks back over.
 MAX_HISTORY = 1_000
 
 

@@ -3,9 +3,10 @@
 from django.db import transaction
 
 from registry.errors import NothingToRollBack, VersionIsLive, VersionNotRoutable
-from registry.history import Change, choose_rollback
-from registry.models import Event, RegisteredModel, Route, Version
+from registry.history import choose_rollback
+from registry.models import RegisteredModel, Route, Version
 from registry.queries import find_version, version_spec
+from registry.refs import load_changes
 from registry.routes import Routes, live_of, with_live_alone
 from registry.services.common import add_event, check_actor, check_text, lock_model
 from registry.services.routes import (
@@ -15,9 +16,6 @@ from registry.services.routes import (
     replace_routes,
 )
 from registry.specs import EventKind, VersionSpec, VersionState
-
-# How many changes of the live version a rollback looks back over.
-MAX_HISTORY = 1_000
 
 
 @transaction.atomic
@@ -101,11 +99,9 @@ def _make_live(
 
 
 def _choose_earlier(model: RegisteredModel, live: int) -> int | None:
-    kinds = (EventKind.PROMOTED, EventKind.ROLLED_BACK)
-    rows = Event.objects.filter(model=model, kind__in=kinds, to_number__isnull=False)
-    newest_first = list(rows.order_by("-id").values_list("kind", "to_number")[:MAX_HISTORY])
-    changes = [Change(EventKind(kind), int(to or 0)) for kind, to in reversed(newest_first)]
-    return choose_rollback(changes, live=live, is_routable=lambda n: _is_routable(model, n))
+    return choose_rollback(
+        load_changes(model), live=live, is_routable=lambda n: _is_routable(model, n)
+    )
 
 
 def _is_routable(model: RegisteredModel, number: int) -> bool:
