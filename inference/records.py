@@ -23,7 +23,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     reason: str = ""
 
 
-LIVE, PINNED, SHADOW = "live", "pinned", "shadow"
+LIVE, PINNED, SHADOW, FAILED = "live", "pinned", "shadow", "failed"
 
 
 class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -36,7 +36,12 @@ class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=Tru
 
     `route` says for whom it was: live for callers, pinned for somebody who looks at one version (no
     sample of the traffic, so not part of its counts), shadow for nobody. A shadow's record has no
-    text, scores or embedding, and says in `compared` what it is to the primary's.
+    text, scores or embedding, and says in `compared` what it is to the primary's. A failed one is a
+    request that a version could not answer: `label` is the error's code, the rest is empty.
+
+    `n_unknown` tokens are out of vocabulary; `script` is the text's main writing system (an ISO
+    15924 code, or empty); `is_empty` says that nothing but blanks was sent; `fingerprint` is a
+    keyed 64-bit hash of the text, `subject` one of whom the caller says it is about.
     """
 
     id: UUID
@@ -62,3 +67,8 @@ class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=Tru
     embedding: bytes
     route: str = LIVE
     compared: Compared | None = None
+    n_unknown: int = 0
+    script: str = ""
+    is_empty: bool = False
+    fingerprint: int = 0
+    subject: str = ""

@@ -85,7 +85,7 @@ def copy_skeleton(target: Path) -> None:
             module = target / source.relative_to(ROOT)
             module.parent.mkdir(parents=True, exist_ok=True)
             module.touch()
-    (target / "monitoring/api/classic.py").write_text("import monitoring.api.views\n")
+    (target / "monitoring/api/classic.py").write_text("import monitoring.api.views.quality\n")
     shutil.copy(ROOT / "pyproject.toml", target)
 
 

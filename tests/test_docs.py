@@ -238,12 +238,11 @@ def _fields(name: str) -> set[str]:
     for module in (native, classic, operations):
         if kind := getattr(module, name, None):
             return set(kind.__struct_fields__)
-    for app in APPS[:4]:
-        try:
-            serializers = importlib.import_module(f"{app}.api.serializers")
-        except ModuleNotFoundError:
-            continue
-        if kind := getattr(serializers, name, None):
+    for path in sorted(ROOT.glob("*/api/serializers.py")) + sorted(
+        ROOT.glob("*/api/serializers/*.py")
+    ):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        if kind := getattr(importlib.import_module(module), name, None):
             return set(kind().fields)
     raise AssertionError(f"no type is called {name}")
 

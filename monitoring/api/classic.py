@@ -6,7 +6,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from monitoring.api.giving import give_one
-from monitoring.api.serializers import FeedbackItemSerializer, OutcomeSerializer
+from monitoring.api.serializers.feedback import FeedbackItemSerializer, OutcomeSerializer
 
 
 class ClassicFeedbackView(APIView):

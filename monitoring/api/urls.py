@@ -2,15 +2,18 @@
 
 from django.urls import path
 
-from monitoring.api import views
 from monitoring.api.classic import ClassicFeedbackView
+from monitoring.api.views.feedback import FeedbackView
+from monitoring.api.views.predictions import PredictionsView, PredictionView
+from monitoring.api.views.quality import QualityView
+from monitoring.api.views.shadow import ShadowView
 
 urlpatterns = [
-    path("feedback", views.FeedbackView.as_view(), name="feedback"),
-    path("predictions", views.PredictionsView.as_view(), name="predictions"),
-    path("predictions/<uuid:prediction_id>", views.PredictionView.as_view(), name="prediction"),
-    path("models/<str:namespace>/<str:name>/quality", views.QualityView.as_view(), name="quality"),
-    path("models/<str:namespace>/<str:name>/shadow", views.ShadowView.as_view(), name="shadow"),
+    path("feedback", FeedbackView.as_view(), name="feedback"),
+    path("predictions", PredictionsView.as_view(), name="predictions"),
+    path("predictions/<uuid:prediction_id>", PredictionView.as_view(), name="prediction"),
+    path("models/<str:namespace>/<str:name>/quality", QualityView.as_view(), name="quality"),
+    path("models/<str:namespace>/<str:name>/shadow", ShadowView.as_view(), name="shadow"),
 ]
 
 classic_urlpatterns = [

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from access.errors import BellwetherError
 from monitoring.api.params import parse_scope
-from monitoring.api.serializers import QualitySerializer
+from monitoring.api.serializers.quality import QualitySerializer
 from monitoring.models import Source
 from monitoring.quality.report import Estimate, Quality
 from monitoring.queries import QualityReport, load_quality

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from access.errors import BellwetherError
 from monitoring.api.params import parse_version
-from monitoring.api.serializers import ShadowSerializer
+from monitoring.api.serializers.shadow import ShadowSerializer
 from monitoring.shadows import Comparison, Difference, load_shadow
 from monitoring.windows import parse_window
 
