@@ -57,11 +57,12 @@ class Answer:
 
 
 class GuardedClient:
-    """GET requests that begin at one endpoint.
+    """Requests that begin at one endpoint.
 
     `trusted` are origins that may lie on private addresses: an administrator named them. They help
     only where the endpoint itself is one of them, so a stranger's redirect cannot use them.
     The `token` goes to the endpoint alone, and only over https or where the endpoint is trusted.
+    `setting` is where an administrator can name the endpoint: refusals say so.
     """
 
     def __init__(
@@ -71,13 +72,40 @@ class GuardedClient:
         trusted: Collection[str] = (),
         token: str | None = None,
         resolve: Resolve = resolve_host,
+        setting: str = "BELLWETHER_IMPORT_ENDPOINTS",
     ) -> None:
         self.origin = origin_of(endpoint)
         named = frozenset(map(origin_of, trusted))
         self.is_trusted = self.origin in named
         self._trusted = named if self.is_trusted else frozenset[Origin]()
         self._token = token if token and self._may_send_token() else None
-        self._resolve = resolve
+        self._resolve, self._setting = resolve, setting
+
+    @contextmanager
+    def post(
+        self,
+        url: str,
+        content: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        max_bytes: int,
+        deadline_s: float,
+    ) -> Iterator[Answer]:
+        """Send `content` to the endpoint; a redirect is an answer like any other, never followed.
+
+        Limits and errors are those of `get`.
+        """
+        deadline = time.monotonic() + deadline_s
+        origin = self._check_hop(url)
+        if origin != self.origin:
+            raise AddressRefused(f"{show_url(url)!r} is not the endpoint of this client")
+        sent = _headers(headers, self._token)
+        with self._request("POST", url, origin, sent, deadline, content) as response:
+            found = _fields(response.headers)
+            _refuse_encoding(found)
+            yield Answer(
+                response.status, found, _bounded(response.iter_stream(), max_bytes, deadline)
+            )
 
     @contextmanager
     def get(
@@ -98,7 +126,8 @@ class GuardedClient:
         for _ in range(MAX_REDIRECTS + 1):
             origin = self._check_hop(url)
             token = token if origin == self.origin else None
-            with self._request(url, origin, _headers(headers, token), deadline) as response:
+            sent = _headers(headers, token)
+            with self._request("GET", url, origin, sent, deadline) as response:
                 found = _fields(response.headers)
                 if response.status not in REDIRECTS or "location" not in found:
                     _refuse_encoding(found)
@@ -122,7 +151,13 @@ class GuardedClient:
 
     @contextmanager
     def _request(
-        self, url: str, origin: Origin, headers: list[tuple[bytes, bytes]], deadline: float
+        self,
+        method: str,
+        url: str,
+        origin: Origin,
+        headers: list[tuple[bytes, bytes]],
+        deadline: float,
+        content: bytes | None = None,
     ) -> Iterator[httpcore2.Response]:
         backend = _GuardedBackend(partial(self._addresses, origin), deadline)
         timeouts = {"connect": CONNECT_S, "read": READ_S, "write": READ_S, "pool": CONNECT_S}
@@ -132,7 +167,11 @@ class GuardedClient:
                     ssl_context=_tls(), max_connections=1, network_backend=backend
                 ) as pool,
                 pool.stream(
-                    "GET", _target(url), headers=headers, extensions={"timeout": timeouts}
+                    method,
+                    _target(url),
+                    headers=headers,
+                    content=content,
+                    extensions={"timeout": timeouts},
                 ) as response,
             ):
                 yield response
@@ -151,8 +190,8 @@ class GuardedClient:
         judge = is_allowable if origin in self._trusted else is_public
         if not found or not all(map(judge, found)):
             raise AddressRefused(
-                f"{origin.host} has an address inside the network, which imports may not reach: an "
-                "administrator can list the endpoint in BELLWETHER_IMPORT_ENDPOINTS",
+                f"{origin.host} has an address inside the network, which may not be reached: an "
+                f"administrator can list the endpoint in {self._setting}",
                 details={"host": origin.host},
             )
         return found

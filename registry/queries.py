@@ -1,19 +1,21 @@
 """The only readers of the registry that other apps call. They return specs, never rows."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from django.db.models import Count, Prefetch
+from django.db.models import Count, Prefetch, Subquery
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 
 from registry.errors import InvalidName, ModelNotFound, VersionNotFound
 from registry.location import open_store
-from registry.models import RegisteredModel, RegistryState, Route, Version
+from registry.models import Event, RegisteredModel, RegistryState, Route, Version
 from registry.names import parse_model_name
 from registry.specs import (
     DesiredState,
+    EventKind,
     ModelRoutes,
     ModelSpec,
     Pooling,
@@ -96,6 +98,20 @@ def load_live_version(model: str) -> VersionSpec | None:
         .first()
     )
     return version_spec(route.version) if route else None
+
+
+def load_live_since(model: str) -> datetime | None:
+    """When the stable version last became that, None before the first promotion; raises
+    ModelNotFound.
+    """
+    row = find_model(model)
+    live = Route.objects.filter(model=row, mode=RouteMode.LIVE, position=0)
+    changes = Event.objects.filter(
+        model=row,
+        kind__in=(EventKind.PROMOTED, EventKind.ROLLED_BACK),
+        to_number=Subquery(live.values("version__number")[:1]),
+    )
+    return changes.order_by("-id").values_list("at", flat=True).first()
 
 
 def load_labels(model: str, number: int) -> tuple[str, ...]:

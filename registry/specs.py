@@ -103,6 +103,10 @@ class EventKind(StrEnum):
     FORGOTTEN = "forgotten"
     SWEPT = "swept"
     DELETED = "deleted"
+    REJECTED = "rejected"
+    REINSTATED = "reinstated"
+    REBASELINED = "rebaselined"
+    ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,6 +95,7 @@ class VersionSerializer(serializers.ModelSerializer[Version]):
             "created_by",
             "source",
             "note",
+            "rejection",
         ]
 
     def get_is_live(self, row: Version) -> bool:

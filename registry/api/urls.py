@@ -32,6 +32,7 @@ urlpatterns = [
     path(_VERSION, catalogue.VersionView.as_view(), name="registry-version"),
     path(f"{_VERSION}/promote", catalogue.PromoteView.as_view(), name="registry-promote"),
     path(f"{_VERSION}/retire", catalogue.RetireView.as_view(), name="registry-retire"),
+    path(f"{_VERSION}/reinstate", catalogue.ReinstateView.as_view(), name="registry-reinstate"),
     path(f"{_VERSION}/verify", catalogue.VerifyView.as_view(), name="registry-verify"),
     path(f"{_MODEL}/rollback", catalogue.RollbackView.as_view(), name="registry-rollback"),
     path(f"{_MODEL}/routes", routes.RoutesView.as_view(), name="registry-routes"),

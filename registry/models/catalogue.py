@@ -93,6 +93,13 @@ class Version(models.Model):
     source = models.CharField(max_length=200, help_text="Where the files came from.")
     note = models.CharField(max_length=MAX_TEXT_CHARS, blank=True)
     retired_at = models.DateTimeField(null=True, editable=False)
+    rejection = models.CharField(
+        max_length=MAX_TEXT_CHARS,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Why it must not get traffic; reinstating it takes this away.",
+    )
 
     class Meta:
         ordering = ["-id"]

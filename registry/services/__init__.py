@@ -6,6 +6,7 @@ What serving must see (a change of routes) also raises the generation, in the sa
 from registry.services.commits import Changes, commit_changes
 from registry.services.deletion import delete_model
 from registry.services.intake import keep_file, lease_blobs, readable_blobs, release_blobs
+from registry.services.notes import note_erasure, note_event
 from registry.services.refs import (
     create_branch,
     create_tag,
@@ -21,6 +22,7 @@ from registry.services.registration import (
     register_directory,
     register_source,
 )
+from registry.services.rejecting import reinstate, reject
 from registry.services.routes import load_routes, reshuffle, set_routes
 from registry.services.routing import promote, retire, rollback
 from registry.services.sealing import adopt_versions, seal
@@ -43,11 +45,15 @@ __all__ = [
     "keep_file",
     "lease_blobs",
     "load_routes",
+    "note_erasure",
+    "note_event",
     "promote",
     "readable_blobs",
     "recover",
     "register_directory",
     "register_source",
+    "reinstate",
+    "reject",
     "release_blobs",
     "reshuffle",
     "retire",

@@ -147,8 +147,8 @@ def replace_routes(
 
 
 def check_routable(version: Version) -> None:
-    """Raise VersionNotRoutable, VersionDamaged or SignatureRequired for a version that may not be
-    routed.
+    """Raise VersionNotRoutable (retired, rejected, or without its files), VersionDamaged or
+    SignatureRequired for a version that may not be routed.
     """
     details = {"model": str(version.model), "version": version.number, "state": version.state}
     if version.state == VersionState.DAMAGED:
@@ -157,6 +157,11 @@ def check_routable(version: Version) -> None:
         )
     if version.state == VersionState.RETIRED:
         raise VersionNotRoutable(f"{version} is retired: promote another", details=details)
+    if version.rejection:
+        raise VersionNotRoutable(
+            f"{version} was rejected ({version.rejection}): reinstate it first, or promote another",
+            details=details,
+        )
     if not _has_files(version):
         raise VersionNotRoutable(
             f"{version}: its files are not in place; verify it, or restart to rebuild its view",

@@ -151,6 +151,25 @@ class RetireView(APIView):
         return _version_response(model, number)
 
 
+class ReinstateView(APIView):
+    """Let a rejected version be routed again."""
+
+    required_scopes = {"POST": "promote"}
+
+    @extend_schema(
+        summary="Let a rejected version be routed again",
+        description="A rollout that aborts rejects its candidate. The reason is required.",
+        tags=TAG,
+        parameters=VERSION,
+        request=ReasonSerializer,
+        responses=VersionDetailSerializer,
+    )
+    def post(self, request: Request, namespace: str, name: str, number: int) -> Response:
+        model, reason = f"{namespace}/{name}", read(ReasonSerializer, request)["reason"]
+        services.reinstate(model, number, actor=get_actor(request), reason=reason)
+        return _version_response(model, number)
+
+
 class VerifyView(APIView):
     """Read a version's stored bytes again."""
 
