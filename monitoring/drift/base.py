@@ -7,6 +7,10 @@ from typing import Any, Protocol
 
 from monitoring.drift.reference import Observed, Reference
 
+# Below these a detector says that there is too little data.
+FEWEST_WINDOW = 50
+FEWEST_REFERENCE = 200
+
 
 class Family(StrEnum):
     """What a detector looks at: the answers, the texts' meaning, its spread, or plain oddities."""
@@ -55,3 +59,19 @@ class Detector(Protocol):
     def needs_sample(self) -> bool: ...
 
     def judge(self, reference: Reference, observed: Observed) -> Finding: ...
+
+
+def has_enough(n_reference: int, n_window: int) -> bool:
+    return n_reference >= FEWEST_REFERENCE and n_window >= FEWEST_WINDOW
+
+
+def insufficient(detector: Detector, n_reference: int, n_window: int, reason: str) -> Finding:
+    """The finding of a detector that cannot say anything; `reason` tells the reader why."""
+    return Finding(
+        detector=detector.name,
+        family=detector.family,
+        n_reference=n_reference,
+        n_window=n_window,
+        is_sufficient=False,
+        details={"reason": reason},
+    )

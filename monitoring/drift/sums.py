@@ -172,6 +172,12 @@ def merge(a: Sums, b: Sums) -> Sums:
     )
 
 
+def aligned(a: Sums, b: Sums) -> tuple[Sums, Sums]:
+    """Both over the classes of either."""
+    labels = a.labels if a.labels == b.labels else tuple(sorted({*a.labels, *b.labels}))
+    return _spread(a, labels), _spread(b, labels)
+
+
 def encode(sums: Sums) -> bytes:
     fields = {name: getattr(sums, name) for name in Sums.__dataclass_fields__}
     return pack(fields | {"schema": SCHEMA})

@@ -1,0 +1,1 @@
+"""Plain oddities of the texts and of the service: one file each."""
