@@ -4,7 +4,7 @@ Every value equals scikit-learn's on the labels that the matrix was counted from
 `zero_division=0` and its default choice of classes: those that are predicted or true at least once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,17 +63,22 @@ def matrix(cells: Mapping[tuple[str, str], int]) -> Matrix:
     """
     kept = {pair: n for pair, n in cells.items() if n}
     labels = tuple(sorted({label for pair in kept for label in pair}))
+    check_size(labels)
+    index = {label: i for i, label in enumerate(labels)}
+    counts: Counts = np.zeros((len(labels), len(labels)), dtype=np.int64)
+    for (actual, predicted), n in kept.items():
+        counts[index[actual], index[predicted]] += n
+    return Matrix(labels, counts)
+
+
+def check_size(labels: Collection[str]) -> None:
+    """Raises TooManyClasses above 300."""
     if len(labels) > MAX_CLASSES:
         raise TooManyClasses(
             f"{len(labels)} classes were predicted or true here; at most {MAX_CLASSES} can be "
             "judged together: choose a shorter window or a segment.",
             details={"n_classes": len(labels), "max_classes": MAX_CLASSES},
         )
-    index = {label: i for i, label in enumerate(labels)}
-    counts: Counts = np.zeros((len(labels), len(labels)), dtype=np.int64)
-    for (actual, predicted), n in kept.items():
-        counts[index[actual], index[predicted]] += n
-    return Matrix(labels, counts)
 
 
 def scores(tables: npt.NDArray[Any]) -> Scores:

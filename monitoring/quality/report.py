@@ -75,16 +75,7 @@ def judge(matrix: Matrix, *, n_draws: int = intervals.N_DRAWS) -> Quality:
     items that truly are or were called it. Rates and intervals are given all the same.
     """
     if not matrix.n:
-        nothing = Average(UNDEFINED, UNDEFINED, UNDEFINED)
-        return Quality(
-            n_labelled=0,
-            accuracy=UNDEFINED,
-            macro=nothing,
-            weighted=nothing,
-            classes=(),
-            matrix=matrix,
-            verdict=Verdict.INSUFFICIENT_DATA,
-        )
+        return unjudged(matrix)
     classes = _classes(matrix)
     macro, weighted = _averages(matrix, classes, n_draws)
     hits = int(np.trace(matrix.counts))
@@ -96,7 +87,21 @@ def judge(matrix: Matrix, *, n_draws: int = intervals.N_DRAWS) -> Quality:
         weighted=weighted,
         classes=classes,
         matrix=matrix,
-        verdict=_verdict(matrix.n),
+        verdict=verdict_on(matrix.n),
+    )
+
+
+def unjudged(matrix: Matrix) -> Quality:
+    """What is said of no labels at all."""
+    nothing = Average(UNDEFINED, UNDEFINED, UNDEFINED)
+    return Quality(
+        n_labelled=0,
+        accuracy=UNDEFINED,
+        macro=nothing,
+        weighted=nothing,
+        classes=(),
+        matrix=matrix,
+        verdict=Verdict.INSUFFICIENT_DATA,
     )
 
 
@@ -114,7 +119,7 @@ def _classes(matrix: Matrix) -> tuple[ClassQuality, ...]:
             precision=precision[i],
             recall=recall[i],
             f1=f1[i],
-            verdict=_verdict(int(support[i] + n_predicted[i] - hits[i])),
+            verdict=verdict_on(int(support[i] + n_predicted[i] - hits[i])),
         )
         for i, label in enumerate(matrix.labels)
     )
@@ -124,13 +129,22 @@ def _averages(
     matrix: Matrix, classes: tuple[ClassQuality, ...], n_draws: int
 ) -> tuple[Average, Average]:
     if len(classes) == 1:
-        # No table drawn over one class can show an error: its own exact intervals can.
-        alone = Average(classes[0].precision, classes[0].recall, classes[0].f1)
-        return alone, alone
+        return alone(classes[0])
     rng = intervals.seeded()
-    drawn = _six(intervals.draw_scores(matrix.counts, rng=rng, n_draws=n_draws))
-    values = _six(scores(matrix.counts))
-    six = _estimates(values, intervals.quantiles(drawn, values))
+    drawn = intervals.draw_scores(matrix.counts, rng=rng, n_draws=n_draws)
+    return averages(scores(matrix.counts), drawn)
+
+
+def alone(row: ClassQuality) -> tuple[Average, Average]:
+    """The averages over one class: no table drawn over it can show an error, its rates can."""
+    average = Average(row.precision, row.recall, row.f1)
+    return average, average
+
+
+def averages(rates: Scores, drawn: Scores) -> tuple[Average, Average]:
+    """Macro and weighted averages of one table's `rates`, bounded by those of `drawn` tables."""
+    values = _six(rates)
+    six = _estimates(values, intervals.quantiles(_six(drawn), values))
     return Average(*six[:3]), Average(*six[3:])
 
 
@@ -147,5 +161,6 @@ def _estimates(values: Floats, bounds: tuple[Floats, Floats]) -> list[Estimate]:
     ]
 
 
-def _verdict(n: int) -> Verdict | None:
+def verdict_on(n: float) -> Verdict | None:
+    """INSUFFICIENT_DATA under 20 labelled items, or as many as they are worth."""
     return Verdict.INSUFFICIENT_DATA if n < MIN_LABELLED else None
