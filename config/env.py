@@ -5,72 +5,29 @@ tests walk through. A secret may also come from a file: `NAME_FILE` names it.
 """
 
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-Parse = Callable[[str], Any]
-
-
-def boolean(text: str) -> bool:
-    if text.lower() in {"1", "true", "yes", "on"}:
-        return True
-    if text.lower() in {"0", "false", "no", "off", ""}:
-        return False
-    raise ValueError("expected on or off")
-
-
-def listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def origins(text: str) -> list[str]:
-    found = [part.rstrip("/") for part in listed(text)]
-    if not all(re.fullmatch(r"https?://[A-Za-z0-9._:\[\]-]+", origin) for origin in found):
-        raise ValueError("expected https://host or http://host:port, without a path")
-    return found
-
-
-def at_least(lowest: int) -> Parse:
-    def parse(text: str) -> int:
-        number = int(text)
-        if number < lowest:
-            raise ValueError(f"expected a whole number of at least {lowest}")
-        return number
-
-    return parse
-
-
-def seconds(text: str) -> float:
-    number = float(text)
-    if not 0 < number <= 86_400:
-        raise ValueError("expected seconds, above 0 and at most 86400")
-    return number
-
-
-def one_of(*choices: str) -> Parse:
-    def parse(text: str) -> str:
-        if text.lower() not in choices:
-            raise ValueError(f"expected one of {', '.join(choices)}")
-        return text.lower()
-
-    return parse
-
-
-def named(text: str) -> dict[str, str]:
-    """`name=value` pairs, separated by commas, in their order."""
-    pairs = {}
-    for part in listed(text):
-        name, equals, value = part.partition("=")
-        is_name = re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name.strip())
-        if not (equals and value.strip() and is_name):
-            raise ValueError("expected name=value, several separated by commas")
-        pairs[name.strip()] = value.strip()
-    return pairs
+from config.parsing import (
+    Parse,
+    at_least,
+    between,
+    boolean,
+    listed,
+    mail_url,
+    named,
+    none_or_from,
+    one_of,
+    origins,
+    public_url,
+    redaction_patterns,
+    redactions,
+    seconds,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +164,71 @@ SETTINGS: tuple[Setting, ...] = (
         "Whether the texts of predictions are kept; off keeps labels and scores only.",
     ),
     Setting(
+        "BELLWETHER_REDACT",
+        "",
+        redactions,
+        "What is replaced in texts before they are kept: any of email, iban, card, ip, phone.",
+    ),
+    Setting(
+        "BELLWETHER_REDACT_PATTERNS",
+        "",
+        redaction_patterns,
+        "File of further patterns to replace, a line each: name=regex, in RE2's syntax.",
+    ),
+    Setting(
+        "BELLWETHER_RESERVOIR_SIZE",
+        "200",
+        between(0, 10_000),
+        "Answers of each version and five minutes that are kept with embedding and text as a "
+        "sample; 0 keeps none.",
+    ),
+    Setting(
+        "BELLWETHER_RESERVOIR_DAYS",
+        "14",
+        between(1, 3650),
+        "Days that the sample is kept; after one of them it is thinned to as many an hour.",
+    ),
+    Setting(
+        "BELLWETHER_KEEP_EMBEDDINGS",
+        "on",
+        boolean,
+        "Whether the sample holds embeddings; off keeps nothing of them but sums.",
+    ),
+    Setting(
+        "BELLWETHER_SUMS_DAYS",
+        "400",
+        between(2, 3650),
+        "Days that the sums of the traffic are kept.",
+    ),
+    Setting(
         "BELLWETHER_RETENTION_DAYS",
         "30",
         at_least(1),
         "Days that single predictions are kept; roll-ups stay.",
+    ),
+    Setting(
+        "BELLWETHER_EVALUATION_DAYS",
+        "400",
+        at_least(1),
+        "Days that evaluations are kept; after two days, good ones are thinned to one an hour.",
+    ),
+    Setting(
+        "BELLWETHER_FALSE_ALARM_DAYS",
+        "90",
+        at_least(1),
+        "Days in which about one false alarm of each model is accepted; more days, fewer alarms.",
+    ),
+    Setting(
+        "BELLWETHER_AUDIT_PER_HOUR",
+        "20",
+        at_least(0),
+        "Predictions of each model that a label is asked for, an hour; 0 asks for none.",
+    ),
+    Setting(
+        "BELLWETHER_REFERENCE_SIZE",
+        "2000",
+        none_or_from(200, 20_000),
+        "First predictions of a version that become its reference where it has none; 0 takes none.",
     ),
     Setting(
         "BELLWETHER_BACKUPS",
@@ -287,6 +305,32 @@ SETTINGS: tuple[Setting, ...] = (
         origins,
         "Hubs (scheme, host, port) that models may be imported from, the usual one first; these "
         "may be private, and get HF_TOKEN. Empty switches imports off.",
+    ),
+    Setting(
+        "BELLWETHER_PUBLIC_URL",
+        "",
+        public_url,
+        "Address by which people reach this server, for links in notifications; empty leaves them "
+        "out.",
+    ),
+    Setting(
+        "BELLWETHER_EMAIL_URL",
+        "",
+        mail_url,
+        "Mail server as a URL, such as smtp+tls://user:password@host:587; empty: no mail is sent.",
+        secret=True,
+    ),
+    Setting(
+        "BELLWETHER_EMAIL_FROM",
+        "bellwether@localhost",
+        str,
+        "Address that mail about alerts comes from.",
+    ),
+    Setting(
+        "BELLWETHER_WEBHOOK_HOSTS",
+        "",
+        listed,
+        "Hosts (name, or name:port) that channels may reach although they are private or by http.",
     ),
     Setting(
         "BELLWETHER_LOG_LEVEL",

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 from django.conf import settings
+from django.db import close_old_connections
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
@@ -17,6 +18,7 @@ from access.errors import BellwetherError
 from config.middleware import App, BufferedBody, Observed
 from config.wsgi import application as django_application
 from inference import metrics
+from inference.describing import Describer
 from inference.engine.engine import Engine
 from inference.engine.limits import EngineLimits
 from inference.http.classic import ClassicDialect
@@ -28,7 +30,10 @@ from inference.http.native import NativeDialect
 from inference.http.operations import Operations
 from inference.jobs.runner import JobRunner
 from inference.journal import Journal
+from inference.passes import PassRunner
 from inference.reconciler import Reconciler
+from inference.recording import MemoryRecorder
+from inference.redaction import Redactor
 from inference.runtimes import loading
 from inference.service import Service
 from inference.serving import Serving
@@ -36,7 +41,9 @@ from inference.shadowing import Shadowing
 from inference.swap.attempts import Attempts
 from inference.swap.link import RegistryLink
 from inference.swap.preparing import Preparer
+from monitoring import metrics as monitor_metrics
 from monitoring.recorder import JournalWriter
+from monitoring.references.work import Texts
 from registry import uploads
 from registry.hub import app as hub
 from registry.hub.errors import ErrorTable
@@ -65,14 +72,26 @@ class Planes:
         self.shadowing = Shadowing(
             self.serving, self.writer, is_busy=lambda: self.service.n_running > 0
         )
+        describer = _describer()
         self.service = Service(
             self.serving,
             self.engine,
             self.writer,
-            stores_text=settings.BELLWETHER_STORE_TEXT,
+            describer=describer,
             shadowing=self.shadowing,
         )
         self.jobs = JobRunner(self.service)
+        unheard = MemoryRecorder()
+        # Its answers are for references: no journal, no metrics, no shadows.
+        self.aside = Service(
+            self.serving,
+            self.engine,
+            unheard,
+            describer=describer,
+            is_counted=False,
+        )
+        self.of_monitor = monitor_metrics.register()
+        self.passes = PassRunner(self.aside, unheard, Texts())
 
     def endpoints(self) -> list[Endpoint[Any]]:
         """Return what the inference plane answers; everything else is the management plane's."""
@@ -98,17 +117,20 @@ class Planes:
         self.reconciler.start()
         await asyncio.to_thread(self.reconciler.wait_reconciled, FIRST_LOAD_S)
         self.jobs.start()
+        self.passes.start()
         try:
             yield
         finally:
             await self._stop()
 
     async def _stop(self) -> None:
+        await self.passes.stop()
         await self.jobs.stop()
         self.reconciler.stop()
         if not await asyncio.to_thread(self.engine.close, settings.BELLWETHER_DRAIN_S):
             log.warning("some predictions could not finish within BELLWETHER_DRAIN_S")
         self.service.close()
+        self.aside.close()
         await asyncio.to_thread(self.shadowing.stop)
         if not await asyncio.to_thread(self.writer.stop):
             log.warning(
@@ -117,6 +139,12 @@ class Planes:
         self.journal.close()
 
     def _before_scrape(self) -> None:
+        """Runs in a thread: the monitor's numbers are in the database."""
+        close_old_connections()
+        try:
+            self.of_monitor.refresh()
+        finally:
+            close_old_connections()
         metrics.RECORDER_LAG.set(self.writer.lag_s())
         metrics.JOURNAL_CORRUPT.set(self.writer.n_corrupt)
         metrics.QUEUE_DEPTH.set(self.engine.depth)
@@ -149,6 +177,14 @@ def request_limits() -> RequestLimits:
         max_job_inputs=settings.BELLWETHER_MAX_JOB_INPUTS,
         max_text_chars=settings.BELLWETHER_MAX_TEXT_CHARS,
         timeout_s=settings.BELLWETHER_TIMEOUT_S,
+    )
+
+
+def _describer() -> Describer:
+    return Describer(
+        secret=settings.SECRET_KEY,
+        stores_text=settings.BELLWETHER_STORE_TEXT,
+        redactor=Redactor(settings.BELLWETHER_REDACT, settings.BELLWETHER_REDACT_PATTERNS),
     )
 
 

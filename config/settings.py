@@ -32,7 +32,17 @@ BELLWETHER_MAX_QUEUE: int = VALUES["BELLWETHER_MAX_QUEUE"]
 BELLWETHER_MAX_QUEUE_TOKENS: int = VALUES["BELLWETHER_MAX_QUEUE_TOKENS"]
 BELLWETHER_TIMEOUT_S: float = VALUES["BELLWETHER_TIMEOUT_S"]
 BELLWETHER_STORE_TEXT: bool = VALUES["BELLWETHER_STORE_TEXT"]
+BELLWETHER_REDACT: list[str] = VALUES["BELLWETHER_REDACT"]
+BELLWETHER_REDACT_PATTERNS: dict[str, str] = VALUES["BELLWETHER_REDACT_PATTERNS"]
+BELLWETHER_RESERVOIR_SIZE: int = VALUES["BELLWETHER_RESERVOIR_SIZE"]
+BELLWETHER_RESERVOIR_DAYS: int = VALUES["BELLWETHER_RESERVOIR_DAYS"]
+BELLWETHER_KEEP_EMBEDDINGS: bool = VALUES["BELLWETHER_KEEP_EMBEDDINGS"]
+BELLWETHER_SUMS_DAYS: int = VALUES["BELLWETHER_SUMS_DAYS"]
 BELLWETHER_RETENTION_DAYS: int = VALUES["BELLWETHER_RETENTION_DAYS"]
+BELLWETHER_EVALUATION_DAYS: int = VALUES["BELLWETHER_EVALUATION_DAYS"]
+BELLWETHER_FALSE_ALARM_DAYS: int = VALUES["BELLWETHER_FALSE_ALARM_DAYS"]
+BELLWETHER_AUDIT_PER_HOUR: int = VALUES["BELLWETHER_AUDIT_PER_HOUR"]
+BELLWETHER_REFERENCE_SIZE: int = VALUES["BELLWETHER_REFERENCE_SIZE"]
 BELLWETHER_BACKUPS: dict[str, str] = VALUES["BELLWETHER_BACKUPS"]
 BELLWETHER_BACKUP_EVERY: int = VALUES["BELLWETHER_BACKUP_EVERY"]
 BELLWETHER_BACKUP_KEEP: str = VALUES["BELLWETHER_BACKUP_KEEP"]
@@ -45,6 +55,16 @@ HF_TOKEN: str = VALUES["HF_TOKEN"]
 BELLWETHER_IMPORT_ENDPOINTS: list[str] = VALUES["BELLWETHER_IMPORT_ENDPOINTS"]
 BELLWETHER_REMOTE_HOSTS: list[str] = VALUES["BELLWETHER_REMOTE_HOSTS"]
 BELLWETHER_ENDPOINTS_API: str = VALUES["BELLWETHER_ENDPOINTS_API"]
+
+BELLWETHER_PUBLIC_URL: str = VALUES["BELLWETHER_PUBLIC_URL"]
+BELLWETHER_WEBHOOK_HOSTS: list[str] = VALUES["BELLWETHER_WEBHOOK_HOSTS"]
+BELLWETHER_EMAIL_URL: str = VALUES["BELLWETHER_EMAIL_URL"]
+BELLWETHER_EMAIL_FROM: str = VALUES["BELLWETHER_EMAIL_FROM"]
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = BELLWETHER_EMAIL_FROM
+if BELLWETHER_EMAIL_URL:
+    # EMAIL_BACKEND, EMAIL_HOST and so on.
+    vars().update(django_environ.Env.email_url_config(BELLWETHER_EMAIL_URL))
+EMAIL_TIMEOUT = 10
 
 
 def _database() -> dict[str, Any]:
@@ -148,7 +168,7 @@ USE_TZ = True
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 
-TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default", "chores"]}}
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -183,6 +203,12 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     # More than one kind and state in one document.
     "ENUM_NAME_OVERRIDES": {
+        "AlertStateEnum": "monitoring.models.AlertState",
+        "ChannelKindEnum": "monitoring.models.ChannelKind",
+        "MonitorKindEnum": "monitoring.models.MonitorKind",
+        "RolloutStateEnum": "monitoring.models.RolloutState",
+        "NotificationStateEnum": "monitoring.models.NotificationState",
+        "SeverityEnum": ["info", "warning", "critical"],
         "DeploymentStateEnum": ["committed", "preparing", "failed"],
         "RefKindEnum": ["branch", "tag", "alias"],
         "VersionKindEnum": ["files", "remote"],
@@ -193,6 +219,9 @@ SPECTACULAR_SETTINGS = {
         {"name": "predict", "description": "Ask a model."},
         {"name": "feedback", "description": "Say what was true."},
         {"name": "quality", "description": "Read how good a model is, with intervals."},
+        {"name": "alerts", "description": "What fires, who is told, and what nobody is told."},
+        {"name": "drift", "description": "Compare traffic with what it was."},
+        {"name": "monitors", "description": "Standing questions, and their dated answers."},
         {"name": "predictions", "description": "Read what was answered."},
         {"name": "registry", "description": "Models, versions, routes and events."},
         {"name": "huggingface", "description": "What huggingface_hub.InferenceClient speaks."},

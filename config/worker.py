@@ -1,5 +1,6 @@
 """The worker process: runs tasks from the database queue, and a scheduler that only enqueues."""
 
+import logging
 import os
 import threading
 import time
@@ -8,24 +9,37 @@ from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
 from django_tasks import TaskResultStatus
 from django_tasks_db.management.commands.db_worker import Worker
 from django_tasks_db.models import DBTaskResult
 
+from config.schedule import LOOK_S, QUEUE, enqueue_chores
 from config.tasks import prune_task_results
 from inference.jobs.pruning import prune_jobs
 from inference.swap import making
-from monitoring.tasks import prune_predictions
+from monitoring.evaluating import leases
+from monitoring.tasks import (
+    compact_traffic,
+    prune_alerts,
+    prune_evaluations,
+    prune_predictions,
+    prune_reference_texts,
+)
 from registry.services import operations
 from registry.tasks import back_up_on_schedule, check_audit, sweep_daily, verify_all
+
+log = logging.getLogger(__name__)
 
 DAILY: tuple[Any, ...] = (
     check_audit,
     verify_all,
     sweep_daily,
     prune_predictions,
+    prune_reference_texts,
+    prune_alerts,
+    prune_evaluations,
     prune_jobs,
     prune_task_results,
 )
@@ -36,6 +50,8 @@ CHECK_S = 60
 GOLDEN_S = 15
 POLL_S = 2.0
 PARENT_CHECK_S = 2.0
+STOP_S = 10.0
+OWNER = f"{os.uname().nodename[:40]}-{os.getpid()}"
 
 
 def run() -> None:
@@ -54,30 +70,58 @@ def run() -> None:
         seconds=GOLDEN_S,
         next_run_time=timezone.now() + timedelta(seconds=GOLDEN_S),
     )
+    scheduler.add_job(
+        _look,
+        "interval",
+        seconds=LOOK_S,
+        next_run_time=timezone.now() + timedelta(seconds=LOOK_S),
+    )
     scheduler.start()
-    worker = Worker(
-        queue_names=["default"],
+    worker, chores = _worker("default"), _worker(QUEUE)
+    worker.configure_signals()
+    beside = threading.Thread(target=_run_chores, args=[chores], name="chores", daemon=True)
+    beside.start()
+    try:
+        worker.run()
+    finally:
+        chores.running = False
+        making.stop()
+        beside.join(STOP_S)
+        scheduler.shutdown(wait=False)
+        leases.release(leases.SCHEDULER, OWNER)
+
+
+def _worker(queue: str) -> Worker:
+    return Worker(
+        queue_names=[queue],
         interval=POLL_S,
         batch=False,
         backend_name="default",
         startup_delay=False,
         max_tasks=None,
-        worker_id=f"{os.uname().nodename[:40]}-{os.getpid()}",
+        worker_id=f"{OWNER}-{queue}",
         excluded_queue_names=[],
     )
-    worker.configure_signals()
-    try:
-        worker.run()
-    finally:
-        making.stop()
-        scheduler.shutdown(wait=False)
+
+
+def _run_chores(chores: Worker) -> None:
+    """Work on what cannot wait for a long task's end; a database that is away is waited for."""
+    while chores.running:
+        try:
+            chores.run()
+        except DatabaseError:
+            log.warning("chores wait: the database does not answer")
+            connection.close()
+            time.sleep(POLL_S)
+    connection.close()
 
 
 def _tick() -> None:
     close_old_connections()
     try:
-        operations.fail_lost()
-        enqueue_due()
+        if is_leader():
+            operations.fail_lost()
+            enqueue_due()
     finally:
         close_old_connections()
 
@@ -90,10 +134,24 @@ def _make_golden() -> None:
         close_old_connections()
 
 
+def _look() -> None:
+    close_old_connections()
+    try:
+        if is_leader():
+            enqueue_chores(timezone.now())
+    finally:
+        close_old_connections()
+
+
+def is_leader() -> bool:
+    """Whether this process is the one whose scheduler enqueues; it may become so by asking."""
+    return leases.hold(leases.SCHEDULER, OWNER, timezone.now())
+
+
 def enqueue_due() -> int:
     """Enqueue each task that was not enqueued within its period; returns how many.
 
-    Several workers may do this at once: the tasks may run twice without harm.
+    For the leader only; should two take themselves for it, tasks run twice without harm.
     """
     now, n_enqueued = timezone.now(), 0
     DBTaskResult.objects.filter(
@@ -110,10 +168,11 @@ def enqueue_due() -> int:
 
 
 def _scheduled() -> list[tuple[Any, timedelta]]:
-    """Every task of the schedule and its period: a day, but for backups."""
+    """Every task of the schedule and its period: mostly a day."""
     every_h = settings.BELLWETHER_BACKUP_EVERY
     backup = [(back_up_on_schedule, timedelta(hours=every_h))] if every_h else []
-    return [*((task, PERIOD) for task in DAILY), *backup]
+    hourly = [(compact_traffic, timedelta(hours=1))]
+    return [*((task, PERIOD) for task in DAILY), *hourly, *backup]
 
 
 def _end_with_parent() -> None:

@@ -1,91 +1,42 @@
 """The pipeline from a call to its answer, readable in one screen."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from uuid import UUID
 
-import msgspec
-import numpy as np
-import uuid_utils.compat as uuids
-
 from inference import decoding, metrics
+from inference.calls import Answer, Call, Prediction, Timing
 from inference.comparing import Primary
+from inference.describing import UNDESCRIBED, Described, Describer
 from inference.engine.engine import Answered, Engine
 from inference.engine.limits import Priority
 from inference.errors import InferenceError
+from inference.noting import failure_of, records_of
 from inference.predictor import Predictor
 from inference.recording import Recorder
-from inference.records import LIVE, PINNED, PredictionRecord
-from inference.routing import UNSTEERED, Steering
+from inference.records import PredictionRecord
 from inference.serving import ServedModel, Serving
 from inference.shadowing import Shadowing
-from inference.tasks.ports import Decoded, Encoded, Forwarded
+from inference.tasks.ports import Encoded, Forwarded
 from inference.tasks.tokenizing import Pair
 from registry.specs import VersionSpec
+
+__all__ = ["Answer", "Call", "Prediction", "Service", "Timing"]
+
+log = logging.getLogger(__name__)
 
 # Above this many characters, tokenising takes longer than a hop to another thread and back.
 LONG_CHARS = 4096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One request, whatever dialect it came in."""
-
-    model: str
-    inputs: Sequence[str | Pair]
-    parameters: msgspec.Raw
-    request_id: str
-    dialect: str
-    key_id: str
-    segment: str = ""
-    priority: Priority = Priority.INTERACTIVE
-    timeout_s: float = 30.0
-    steering: Steering = UNSTEERED
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """One answer; `id` is None when it could not be recorded (it cannot get feedback then)."""
-
-    id: UUID | None
-    decoded: Decoded
-    n_tokens: int
-    truncated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Where the time went, in seconds: `queue_s` and `inference_s` are the slowest text's."""
-
-    tokenize_s: float
-    queue_s: float
-    inference_s: float
-    total_s: float
-
-    def by_stage(self) -> dict[str, float]:
-        """Return the seconds under the names that metrics and answers give the stages."""
-        return {
-            "tokenize": self.tokenize_s,
-            "queue": self.queue_s,
-            "inference": self.inference_s,
-            "total": self.total_s,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    spec: VersionSpec
-    predictions: list[Prediction]
-    timing: Timing
-
-
 class Service:
     """Answers calls: choose → tokenise → engine → decode → record; `shadowing` copies some.
 
-    `n_running` calls are being answered now.
+    `n_running` calls are being answered now; `describer` says what is kept of a text. Answers that
+    are not `is_counted` are for nobody outside: metrics leave them out.
     """
 
     def __init__(
@@ -94,15 +45,18 @@ class Service:
         engine: Engine,
         recorder: Recorder,
         *,
-        stores_text: bool,
+        stores_text: bool = True,
+        describer: Describer | None = None,
         shadowing: Shadowing | None = None,
+        is_counted: bool = True,
         clock: Callable[[], float] = time.perf_counter,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.serving, self.engine, self.recorder = serving, engine, recorder
-        self._shadowing = shadowing
+        self._shadowing, self._is_counted = shadowing, is_counted
         self.n_running = 0
-        self._stores_text, self._clock, self._wall_clock = stores_text, clock, wall_clock
+        self._describer = describer or Describer(stores_text=stores_text)
+        self._clock, self._wall_clock = clock, wall_clock
         self._long_texts = ThreadPoolExecutor(1, thread_name_prefix="tokenize")
 
     async def predict(self, call: Call) -> Answer:
@@ -120,6 +74,7 @@ class Service:
             return await self._answer(call, served, predictor, started)
         except Exception as error:
             error.chosen = predictor.spec  # type: ignore[attr-defined]
+            self._record_failure(call, predictor.spec, error, self._clock() - started)
             raise
         finally:
             self.n_running -= 1
@@ -128,7 +83,7 @@ class Service:
         self, call: Call, served: ServedModel, predictor: Predictor, started: float
     ) -> Answer:
         parameters = decoding.convert(call.parameters, predictor.task.parameters_type, "parameters")
-        encoded = await self._encode(predictor, call.inputs)
+        encoded, described = await self._encode(predictor, call.inputs)
         tokenized = self._clock()
         results = await self.engine.submit(
             predictor, encoded, deadline=time.monotonic() + call.timeout_s, priority=call.priority
@@ -141,14 +96,27 @@ class Service:
             inference_s=max(result.inference_s for result in answered),
             total_s=self._clock() - started,
         )
-        ids = self._record(call, predictor.spec, encoded, answered, decoded, timing)
+        now = self._wall_clock()
+        records = records_of(
+            call,
+            predictor.spec,
+            encoded,
+            described,
+            answered,
+            decoded,
+            timing,
+            at=now,
+            subject=self._describer.subject(call.subject),
+        )
+        ids = self._record(records)
         predictions = [
             Prediction(
                 ids[i] if ids else None, decoded[i], encoded[i].n_tokens, encoded[i].truncated
             )
             for i in range(len(decoded))
         ]
-        metrics.observe_answer(predictor.spec, decoded, timing.by_stage())
+        if self._is_counted:
+            metrics.observe_answer(predictor.spec, decoded, timing.by_stage())
         if served.shadows and self._shadowing is not None:
             self._shadow(call, served, predictor.spec, predictions, answered)
         return Answer(predictor.spec, predictions, timing)
@@ -174,62 +142,44 @@ class Service:
         loop = asyncio.get_running_loop()
         loop.call_soon(self._shadowing.offer, served, call.inputs, primary)
 
-    async def _encode(self, predictor: Predictor, inputs: Sequence[str | Pair]) -> list[Encoded]:
-        if sum(map(_n_chars, inputs)) <= LONG_CHARS:
-            return predictor.task.encode(inputs, short=True)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._long_texts, lambda: predictor.task.encode(inputs, short=False)
-        )
+    async def _encode(
+        self, predictor: Predictor, inputs: Sequence[str | Pair]
+    ) -> tuple[list[Encoded], list[Described]]:
+        """Tokenise, and note what is kept of the texts: long ones beside the event loop."""
 
-    def _record(
-        self,
-        call: Call,
-        spec: VersionSpec,
-        encoded: Sequence[Encoded],
-        answered: Sequence[Answered[Forwarded]],
-        decoded: Sequence[Decoded],
-        timing: Timing,
-    ) -> list[UUID]:
+        def encode(*, short: bool) -> tuple[list[Encoded], list[Described]]:
+            return predictor.task.encode(inputs, short=short), self._describe(inputs)
+
+        if sum(map(_n_chars, inputs)) <= LONG_CHARS:
+            return encode(short=True)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._long_texts, lambda: encode(short=False))
+
+    def _describe(self, inputs: Sequence[str | Pair]) -> list[Described]:
+        try:
+            return [self._describer.describe(_stored(item)) for item in inputs]
+        except Exception:
+            # What could not be redacted is not kept.
+            log.exception("texts are answered, but not described")
+            return [UNDESCRIBED] * len(inputs)
+
+    def _record(self, records: list[PredictionRecord]) -> list[UUID]:
         """Keep every answer and return the ids; a recorder that fails costs the ids, never the
         answers.
         """
-        now = self._wall_clock()
-        route = LIVE if call.steering.pin is None else PINNED
-        ids = [uuids.uuid7() for _ in decoded]
-        records = [
-            PredictionRecord(
-                id=ids[i],
-                at=now,
-                model=spec.model,
-                version=spec.number,
-                digest=spec.digest,
-                task=spec.task,
-                text=_stored(call.inputs[i]) if self._stores_text else None,
-                label=decoded[i].label,
-                score=decoded[i].score,
-                scores=decoded[i].scores,
-                n_tokens=encoded[i].n_tokens,
-                truncated=encoded[i].truncated,
-                segment=call.segment,
-                request_id=call.request_id,
-                dialect=call.dialect,
-                key_id=call.key_id,
-                tokenize_s=timing.tokenize_s,
-                queue_s=answered[i].queue_s,
-                inference_s=answered[i].inference_s,
-                total_s=timing.total_s,
-                embedding=answered[i].output.embedding.astype(np.float16).tobytes(),
-                route=route,
-            )
-            for i in range(len(decoded))
-        ]
         try:
             self.recorder.record(records)
         except Exception:
             metrics.recording_failed(len(records))
             return []
-        return ids
+        return [record.id for record in records]
+
+    def _record_failure(
+        self, call: Call, spec: VersionSpec, error: Exception, total_s: float
+    ) -> None:
+        """Keep that a version failed a caller, and with which code."""
+        if self._is_counted and call.steering.pin is None:
+            self._record([failure_of(call, spec, error, at=self._wall_clock(), total_s=total_s)])
 
     def close(self) -> None:
         self._long_texts.shutdown(wait=False, cancel_futures=True)

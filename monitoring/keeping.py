@@ -6,12 +6,18 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
 
 from inference.journal import Position
-from inference.records import SHADOW, PredictionRecord
+from inference.records import FAILED, LIVE, SHADOW, PredictionRecord
 from monitoring.counters import add, counts_of
+from monitoring.labelling.asking import ask
 from monitoring.models import JournalPosition, Prediction, PredictionCount
 from monitoring.shadow_counts import keep_shadows
+from monitoring.traffic.failures import keep_failures
+from monitoring.traffic.writing import keep_traffic
+
+_UNANSWERED = (SHADOW, FAILED)
 
 
 class PositionMoved(Exception):
@@ -33,9 +39,9 @@ def keep(journal: UUID, start: Position, end: Position, records: Sequence[Predic
     """Add rows and counts of `records` and move `journal` from `start` to `end`: all or nothing.
 
     Returns how many predictions are new; an id that is kept already is neither added nor counted
-    again. Of a shadow's answers only sums are kept: each counts once because the position moves
-    once. Raises PositionMoved if the journal is not at `start` (any more), and whatever the
-    database raises.
+    again. Of a shadow's answers, and of requests that failed, only sums are kept: each counts once
+    because the position moves once. Raises PositionMoved if the journal is not at `start` (any
+    more), and whatever the database raises.
     """
     with transaction.atomic():
         # First, for its row lock: a second writer waits here, then finds the position moved.
@@ -44,18 +50,22 @@ def keep(journal: UUID, start: Position, end: Position, records: Sequence[Predic
         ).update(segment=end.segment, offset=end.offset)
         if not moved:
             raise PositionMoved(f"journal {journal} is no longer at {start}")
-        fresh = _without_kept([record for record in records if record.route != SHADOW])
+        taken = _without_kept([record for record in records if record.route not in _UNANSWERED])
+        fresh = [_row(record) for record in taken]
         # Not ignore_conflicts: on SQLite that swallows every broken constraint, and so the row.
         Prediction.objects.bulk_create(fresh)
+        ask(fresh, now=timezone.now())
         add(PredictionCount, Counter(key for row in fresh for key in counts_of(row)))
+        keep_traffic(journal, [record for record in taken if record.route == LIVE])
+        keep_failures([record for record in records if record.route == FAILED])
         keep_shadows([record for record in records if record.route == SHADOW])
     return len(fresh)
 
 
-def _without_kept(records: Sequence[PredictionRecord]) -> list[Prediction]:
+def _without_kept(records: Sequence[PredictionRecord]) -> list[PredictionRecord]:
     by_id = {record.id: record for record in records}
     kept = set(Prediction.objects.filter(id__in=list(by_id)).values_list("id", flat=True))
-    return [_row(record) for record in by_id.values() if record.id not in kept]
+    return [record for record in by_id.values() if record.id not in kept]
 
 
 def _row(record: PredictionRecord) -> Prediction:
@@ -81,4 +91,7 @@ def _row(record: PredictionRecord) -> Prediction:
         inference_s=record.inference_s,
         total_s=record.total_s,
         route=record.route,
+        n_unknown=record.n_unknown,
+        script=record.script,
+        subject=record.subject,
     )

@@ -1,7 +1,7 @@
 """Roll-ups counted again from the rows, and put right where they differ."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -11,7 +11,17 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 
-from monitoring.counters import Key, Table, add, cells_of, counts_of
+from monitoring.counters import (
+    Amounts,
+    Key,
+    Table,
+    Weighed,
+    add,
+    amounts_of,
+    counts_of,
+    summed_columns,
+    weighed,
+)
 from monitoring.errors import InvalidWindow
 from monitoring.models import (
     Clock,
@@ -26,12 +36,17 @@ from monitoring.windows import LENGTHS, Grain
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A counter that says `counted` where the rows say `true`."""
+    """A counter that says `counted` where the rows say `true`: a number for each summed column."""
 
     table: Table
     key: Key
-    counted: int
-    true: int
+    counted: Amounts
+    true: Amounts
+
+    @property
+    def missing(self) -> Amounts:
+        """What the counter has to be moved by."""
+        return tuple(true - counted for true, counted in zip(self.true, self.counted, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +81,7 @@ def repair(result: Recount) -> None:
     """Move each counter by its difference: right also for counters that have moved on since."""
     with transaction.atomic():
         for table in (PredictionCount, ConfusionCell):
-            add(table, {d.key: d.true - d.counted for d in result.differences if d.table is table})
+            add(table, {d.key: d.missing for d in result.differences if d.table is table})
 
 
 @contextmanager
@@ -89,7 +104,7 @@ def _recount(model: str, start: datetime, end: datetime, cutoff: datetime) -> Re
     for row in predictions.defer("text", "scores").iterator(chunk_size=2000):
         counts.update(counts_of(row))
         n_predictions += row.route == RouteKind.LIVE
-    cells: Counter[Key] = Counter()
+    cells: Counter[Weighed] = Counter()
     labels = _latest_labels().filter(prediction__model=model)
     by_prediction = labels.filter(prediction__at__gte=start, prediction__at__lt=end)
     n_labelled = _count_cells(cells, by_prediction, Clock.PREDICTED)
@@ -103,9 +118,15 @@ def _recount(model: str, start: datetime, end: datetime, cutoff: datetime) -> Re
         n_labelled=n_labelled,
         has_arrivals=has_arrivals,
         differences=(
-            *_differences(PredictionCount, PredictionCount.objects.filter(**in_day), counts),
             *_differences(
-                ConfusionCell, ConfusionCell.objects.filter(clock__in=clocks, **in_day), cells
+                PredictionCount,
+                PredictionCount.objects.filter(**in_day),
+                {key: (n,) for key, n in counts.items()},
+            ),
+            *_differences(
+                ConfusionCell,
+                ConfusionCell.objects.filter(clock__in=clocks, **in_day),
+                amounts_of(cells),
             ),
         ),
     )
@@ -117,18 +138,24 @@ def _latest_labels() -> QuerySet[Feedback]:
     return rows.select_related("prediction").defer("prediction__text", "prediction__scores")
 
 
-def _count_cells(cells: Counter[Key], labels: QuerySet[Feedback], clock: Clock) -> int:
+def _count_cells(cells: Counter[Weighed], labels: QuerySet[Feedback], clock: Clock) -> int:
     n = 0
     of_clock = ConfusionCell.KEY.index("clock")
     for label in labels.iterator(chunk_size=2000):
-        keys = cells_of(label.prediction, label)
-        cells.update(key for key in keys if key[of_clock] == clock.value)
+        keys = weighed(label.prediction, label)
+        cells.update(cell for cell in keys if cell[0][of_clock] == clock.value)
         n += 1
     return n
 
 
-def _differences(table: Table, rows: QuerySet[Any], true: Counter[Key]) -> Iterator[Difference]:
-    counted = {tuple(row[:-1]): row[-1] for row in rows.values_list(*table.KEY, "n")}
+def _differences(
+    table: Table, rows: QuerySet[Any], true: Mapping[Key, Amounts]
+) -> Iterator[Difference]:
+    columns = summed_columns(table)
+    nothing = (0,) * len(columns)
+    split = len(table.KEY)
+    counted = {row[:split]: row[split:] for row in rows.values_list(*table.KEY, *columns)}
     for key in sorted(counted.keys() | true.keys()):
-        if counted.get(key, 0) != true[key]:
-            yield Difference(table, key, counted.get(key, 0), true[key])
+        found, expected = counted.get(key, nothing), true.get(key, nothing)
+        if found != expected:
+            yield Difference(table, key, found, expected)

@@ -2,15 +2,17 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import QuerySet, Sum
-
+from monitoring.counters import summed_columns
 from monitoring.errors import InvalidWindow
+from monitoring.labelling.drawing import UNIT_WEIGHT
 from monitoring.models import Clock, ConfusionCell, PredictionCount
+from monitoring.quality.weighted import Cell
+from monitoring.roll_up_sql import RollUp, sum_runs
 from monitoring.windows import LENGTHS, Grain, Window, ceil, floor, split
 
 MAX_GROUPS = 1500
@@ -22,6 +24,7 @@ class By(StrEnum):
     NONE = "none"
     VERSION = "version"
     SEGMENT = "segment"
+    SOURCE = "source"
     MINUTE = "minute"
     HOUR = "hour"
     DAY = "day"
@@ -32,7 +35,7 @@ class By(StrEnum):
         return Grain(self.value) if self.value in set(Grain) else None
 
 
-# A version number, a segment, the beginning of a stretch of time; None without groups.
+# A version number, a segment, a source, the beginning of a stretch of time; None without groups.
 Group = int | str | datetime | None
 
 
@@ -49,10 +52,20 @@ class Scope:
     clock: Clock = Clock.PREDICTED
 
 
+# Who said so, what is true, what was predicted.
+LabelKey = tuple[str, str, str]
+_LABEL_FIELDS = ("source", "actual", "predicted")
+
+
 def load_counts(scope: Scope) -> dict[Group, int]:
-    """How many predictions were made, by group. Raises InvalidWindow for too many groups."""
+    """How many predictions were made, by group. Raises InvalidWindow for too many groups.
+
+    A prediction has no source before it has a label: grouped by source, each is None's.
+    """
+    if scope.by is By.SOURCE:
+        scope = replace(scope, by=By.NONE)
     counts: Counter[Group] = Counter()
-    for group, n in _sums(PredictionCount.objects.all(), scope, ()):
+    for group, n in _sums(PredictionCount, scope, {}, ()):
         counts[group] += n
     return dict(counts)
 
@@ -63,42 +76,61 @@ def load_cells(scope: Scope) -> dict[Group, dict[tuple[str, str], int]]:
     `scope.clock` says whether the window is of the predictions' times or of their labels' arrival.
     Raises InvalidWindow for too many groups.
     """
-    rows: QuerySet[Any] = ConfusionCell.objects.filter(clock=scope.clock)
-    if scope.source is not None:
-        rows = rows.filter(source=scope.source)
     cells: defaultdict[Group, Counter[tuple[str, str]]] = defaultdict(Counter)
-    for group, actual, predicted, n in _sums(rows, scope, ("actual", "predicted")):
+    fields = ("actual", "predicted")
+    for group, actual, predicted, n in _sums(ConfusionCell, scope, _labelled(scope), fields):
         cells[group][actual, predicted] += n
     return {group: dict(counter) for group, counter in cells.items()}
 
 
-def _sums(rows: QuerySet[Any], scope: Scope, fields: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
-    """Rows (group, *fields, n); a group may come more than once."""
+def load_labels(scope: Scope) -> dict[Group, dict[LabelKey, Cell]]:
+    """As `load_cells`, by source too, and with the sums of the labels' weights."""
+    by_source = scope.by is By.SOURCE
+    where = _labelled(scope)
+    if by_source:
+        scope = replace(scope, by=By.NONE)
+    labels: defaultdict[Group, dict[LabelKey, Cell]] = defaultdict(dict)
+    for row in _sums(ConfusionCell, scope, where, _LABEL_FIELDS, summed_columns(ConfusionCell)):
+        group, source, actual, predicted, n, weight, squared = row
+        cells = labels[source if by_source else group]
+        key = source, actual, predicted
+        cell = Cell(n, weight / UNIT_WEIGHT, squared / UNIT_WEIGHT**2)
+        cells[key] = cells[key] + cell if key in cells else cell
+    return dict(labels)
+
+
+def _labelled(scope: Scope) -> dict[str, object]:
+    where: dict[str, object] = {"clock": str(scope.clock)}
+    return where if scope.source is None else where | {"source": scope.source}
+
+
+def _sums(
+    table: RollUp,
+    scope: Scope,
+    where: dict[str, object],
+    fields: tuple[str, ...],
+    sums: tuple[str, ...] = ("n",),
+) -> Iterator[tuple[Any, ...]]:
+    """Rows (group, *fields, *sums); a group may come more than once."""
     grain = scope.by.grain
     _refuse_many_groups(scope.window, grain)
     grouping = "bucket" if grain else scope.by.value
-    columns = fields if scope.by is By.NONE else (grouping, *fields)
-    rows = rows.filter(model=scope.model)
-    if scope.version is not None:
-        rows = rows.filter(version=scope.version)
-    if scope.segment is not None:
-        rows = rows.filter(segment=scope.segment)
+    narrowed = {"model": scope.model, "version": scope.version, "segment": scope.segment}
+    rows = sum_runs(
+        table,
+        split(scope.window, coarsest=grain or Grain.DAY),
+        where=where | {name: value for name, value in narrowed.items() if value is not None},
+        columns=fields if scope.by is By.NONE else (grouping, *fields),
+        sums=sums,
+    )
     seen: set[Any] = set()
-    # A query for each run: an OR of ranges makes SQLite read the whole model.
-    for run in split(scope.window, coarsest=grain or Grain.DAY):
-        part = rows.filter(grain=run.grain, bucket__gte=run.start, bucket__lt=run.end)
-        summed = part.order_by().values_list(*columns).annotate(total=Sum("n"))
-        for row in summed if columns else _total(part):
-            group: Any = None if scope.by is By.NONE else row[0]
-            seen.add(group)
-            if len(seen) > MAX_GROUPS and not grain:
-                raise _too_many_groups(scope.by.value, "narrow it to fewer")
-            rest = row if scope.by is By.NONE else row[1:]
-            yield (floor(group, grain) if grain else group, *rest)
-
-
-def _total(part: QuerySet[Any]) -> list[tuple[int]]:
-    return [(part.aggregate(total=Sum("n"))["total"] or 0,)]
+    for row in rows:
+        group: Any = None if scope.by is By.NONE else row[0]
+        seen.add(group)
+        if len(seen) > MAX_GROUPS and not grain:
+            raise _too_many_groups(scope.by.value, "narrow it to fewer")
+        rest = row if scope.by is By.NONE else row[1:]
+        yield (floor(group, grain) if grain else group, *rest)
 
 
 def _refuse_many_groups(window: Window, grain: Grain | None) -> None:

@@ -8,9 +8,11 @@ from uuid import UUID
 
 from django.db import transaction
 
-from monitoring.counters import Key, add, cells_of
+from monitoring.counters import Weighed, add, amounts_of, weighed
 from monitoring.errors import MonitoringError, PredictionNotFound, UnknownLabel
-from monitoring.models import ConfusionCell, Feedback, Prediction
+from monitoring.labelling.answers import load_weights, settle_labelled, weight_of
+from monitoring.labelling.drawing import UNIT_WEIGHT
+from monitoring.models import ConfusionCell, Feedback, Prediction, Source
 from monitoring.recorder import get_local_writer
 from monitoring.specs import DEFAULT_SOURCE, FeedbackItem, Outcome
 from registry import queries
@@ -39,13 +41,17 @@ def give_feedback(
     label becomes the next revision and the only one that counts, whatever its source. Errors are
     PredictionNotFound and UnknownLabel; an item's error leaves the other items alone. A prediction
     answered seconds ago may still be on its way: it is waited for, `wait_s` in all at most.
+
+    An audit's label of a prediction that was drawn for one weighs the inverse of the draw's
+    probability, and settles the draw. Any other label weighs one.
     """
     ids = {item.prediction_id for item in items}
     _wait_until_kept(ids, now=now, timeout_s=wait_s)
     with transaction.atomic():
         # One lock a prediction, in one order: of two labels at once, the second sees the first.
-        locked = Prediction.objects.select_for_update().filter(id__in=ids).order_by("id")
-        ledger = _Ledger(locked, key_id=key_id, now=now, load_labels=load_labels)
+        locked = Prediction.objects.select_for_update(no_key=True).filter(id__in=ids).order_by("id")
+        audited = {item.prediction_id for item in items if item.source == Source.AUDIT}
+        ledger = _Ledger(locked, audited, key_id=key_id, now=now, load_labels=load_labels)
         outcomes = [ledger.settle(item) for item in items]
         ledger.save()
     return outcomes
@@ -57,6 +63,7 @@ class _Ledger:
     def __init__(
         self,
         predictions: Iterable[Prediction],
+        audited: Collection[UUID],
         *,
         key_id: str,
         now: datetime,
@@ -64,9 +71,10 @@ class _Ledger:
     ) -> None:
         self._predictions = {row.id: row for row in predictions}
         self._counting = _latest(self._predictions)
+        self._weights = load_weights(audited)
         self._key_id, self._now, self._load_labels = key_id, now, load_labels
         self._added: list[Feedback] = []
-        self._changes: Counter[Key] = Counter()
+        self._changes: Counter[Weighed] = Counter()
 
     def settle(self, item: FeedbackItem) -> Outcome | MonitoringError:
         prediction = self._predictions.get(item.prediction_id)
@@ -87,21 +95,27 @@ class _Ledger:
 
     def save(self) -> None:
         Feedback.objects.bulk_create(self._added)
-        add(ConfusionCell, self._changes)
+        add(ConfusionCell, amounts_of(self._changes))
+        settle_labelled(
+            [row.prediction_id for row in self._added if row.source == Source.AUDIT], now=self._now
+        )
 
     def _revise(self, prediction: Prediction, item: FeedbackItem) -> Feedback:
         old = self._counting.get(prediction.id)
+        source = item.source or DEFAULT_SOURCE
+        is_audit = source == Source.AUDIT
         new = Feedback(
             prediction=prediction,
             revision=old.revision + 1 if old else 1,
             label=item.correct_label,
-            source=item.source or DEFAULT_SOURCE,
+            source=source,
+            weight=weight_of(self._weights, prediction.id) if is_audit else UNIT_WEIGHT,
             at=self._now,
             key_id=self._key_id,
         )
         if old:
-            self._changes.subtract(cells_of(prediction, old))
-        self._changes.update(cells_of(prediction, new))
+            self._changes.subtract(weighed(prediction, old))
+        self._changes.update(weighed(prediction, new))
         self._counting[prediction.id] = new
         self._added.append(new)
         return new

@@ -76,22 +76,29 @@ def parse_time(text: str, field: str) -> datetime:
     return at
 
 
-def parse_window(start: str | None, end: str | None, *, now: datetime) -> Window:
-    """The window that two texts ask for, widened to whole minutes.
+def parse_window(
+    start: str | None,
+    end: str | None,
+    *,
+    now: datetime,
+    fields: tuple[str, str] = ("from", "to"),
+) -> Window:
+    """The window that two texts, of these `fields`, ask for, widened to whole minutes.
 
     Without an end it ends now; without a start it is a day long. Raises InvalidWindow, naming the
     field, if a text is no time, if `from` is not before `to`, or if they are over five years apart.
     """
-    ends = ceil(parse_time(end, "to") if end else now, Grain.MINUTE)
-    starts = floor(parse_time(start, "from") if start else ends - DEFAULT, Grain.MINUTE)
+    from_, to = fields
+    ends = ceil(parse_time(end, to) if end else now, Grain.MINUTE)
+    starts = floor(parse_time(start, from_) if start else ends - DEFAULT, Grain.MINUTE)
     if starts >= ends:
         raise InvalidWindow(
-            "'from' must be before 'to' (without 'to' a window ends now).",
-            details={"field": "from", "from": starts.isoformat(), "to": ends.isoformat()},
+            f"{from_!r} must be before {to!r} (without {to!r} a window ends now).",
+            details={"field": from_, "from": starts.isoformat(), "to": ends.isoformat()},
         )
     if ends - starts > LONGEST:
         raise InvalidWindow(
-            f"'from' to 'to' may be at most {LONGEST.days} days.", details={"field": "from"}
+            f"{from_!r} to {to!r} may be at most {LONGEST.days} days.", details={"field": from_}
         )
     return Window(starts, ends)
 

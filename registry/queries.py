@@ -127,6 +127,13 @@ def load_models() -> tuple[ModelSpec, ...]:
     return tuple(map(model_spec, model_rows()))
 
 
+def require(model: str, number: int | None = None) -> None:
+    """Raise ModelNotFound or VersionNotFound where there is no such model or version."""
+    row = find_model(model)
+    if number is not None:
+        find_version(row, number)
+
+
 def load_model(model: str) -> ModelSpec:
     """One registered model; raises ModelNotFound."""
     return model_spec(_find(model_rows(), model))

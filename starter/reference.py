@@ -1,7 +1,8 @@
 """Statistics that live traffic is later compared with.
 
 ``reference.json`` holds counts that people may read, ``reference.safetensors`` the
-arrays. Both describe the same rows, answered by the weights they lie beside.
+arrays. Both describe the same rows, answered by the weights they lie beside. The format
+is that of docs/reference/reference-files.md.
 """
 
 import json
@@ -15,7 +16,7 @@ from safetensors.numpy import save_file
 
 from starter.measure import Answers, Floats, Integers, softmax
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BINS = 10
 QUANTILES = tuple(round(0.05 * step, 2) for step in range(21))
 JSON_FILE = "reference.json"
@@ -108,16 +109,25 @@ def summarise(
     }
 
 
-def collect_arrays(answers: Answers) -> dict[str, NDArray[np.float32]]:
-    """Return the array half: embedding moments and quantiles, probability sums."""
+def collect_arrays(answers: Answers, labels: Integers) -> dict[str, NDArray[Any]]:
+    """Return the array half: facts of every row, embedding mean and quantiles, sums.
+
+    Half precision keeps the rows' embeddings small; what is computed from them, such as
+    their covariance, need not lie here as well.
+    """
     vectors = answers.embeddings
+    probabilities = softmax(answers.logits)
     arrays = {
-        "embedding_mean": vectors.mean(axis=0),
-        "embedding_covariance": np.cov(vectors, rowvar=False),
-        "embedding_quantiles": np.quantile(vectors, QUANTILES, axis=0),
-        "probability_sums": probability_sums(softmax(answers.logits)),
+        "embedding_mean": vectors.mean(axis=0).astype(np.float32),
+        "embedding_quantiles": np.quantile(vectors, QUANTILES, axis=0).astype(np.float32),
+        "probability_sums": probability_sums(probabilities).astype(np.float32),
+        "row_embeddings": vectors.astype(np.float16),
+        "row_probabilities": probabilities.astype(np.float32),
+        "row_tokens": answers.lengths.astype(np.int32),
+        "row_unknown": answers.unknown.astype(np.int32),
+        "row_labels": labels.astype(np.int32),
     }
-    return {name: np.ascontiguousarray(a, dtype=np.float32) for name, a in arrays.items()}
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
 def write_reference(
@@ -131,6 +141,6 @@ def write_reference(
     summary = summarise(answers, labels, names, about)
     text = json.dumps(summary, indent=2, ensure_ascii=False)
     (folder / JSON_FILE).write_text(text + "\n", encoding="utf-8")
-    save_file(collect_arrays(answers), folder / ARRAYS_FILE)
+    save_file(collect_arrays(answers, labels), folder / ARRAYS_FILE)
     (folder / ARRAYS_FILE).chmod(0o644)
     return summary

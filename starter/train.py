@@ -176,6 +176,7 @@ def describe_held_out(out: Path, held_out: Sequence[Example]) -> dict[str, Any]:
     about = {
         "source": "SST-2 training sentences held out from training, as the treebank writes them",
         "pooling": "mean",
+        "script": "Latn",
         "seed": SEED,
     }
     return write_reference(out, answers, labels_of(held_out), LABELS, about)

@@ -13,6 +13,7 @@ from inference.http.steering import read_steering
 from inference.service import Answer, Call, Prediction, Service
 from inference.tasks.tokenizing import Pair
 
+Subject = Annotated[str, msgspec.Meta(max_length=200)]
 Segment = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9._:/-]*$")]
 
 
@@ -28,12 +29,14 @@ class TextPair(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 class PredictRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`inputs`: one text, a pair, or a list of them; `segment` groups predictions in quality
-    reports.
+    reports; `subject` is whom the texts are about or from, so that they can be forgotten: only a
+    keyed hash of it is kept.
     """
 
     inputs: str | TextPair | list[str | TextPair]
     parameters: msgspec.Raw = msgspec.field(default_factory=lambda: NO_PARAMETERS)
     segment: Segment = ""
+    subject: Subject = ""
 
 
 class LabelScore(msgspec.Struct, frozen=True):
@@ -108,6 +111,7 @@ class NativeDialect:
                 dialect="native",
                 key_id=received.key.id,
                 segment=request.segment,
+                subject=request.subject,
                 timeout_s=self._limits.timeout_s,
                 steering=read_steering(received),
             )

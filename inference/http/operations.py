@@ -1,5 +1,7 @@
 """Health and metrics: what orchestrators and Prometheus ask."""
 
+import asyncio
+import logging
 import time
 from collections.abc import Callable
 from functools import partial
@@ -18,10 +20,14 @@ from inference.reconciler import Reconciler
 from inference.service import Service
 from inference.serving import NOTHING_LOADED
 
+log = logging.getLogger(__name__)
+
 # Older proof than this, and readiness runs a real forward pass.
 PROOF_S = 15.0
 PROBE_TIMEOUT_S = 5.0
 PROBE_TEXT = "ready"
+# What must be read for a scrape may take so long; then the numbers of the last one are shown.
+SCRAPE_TIMEOUT_S = 3.0
 
 
 _get = partial(reading, tag="operations")
@@ -77,6 +83,7 @@ class Operations:
         metrics_open: bool,
         before_scrape: Callable[[], None],
     ) -> None:
+        """`before_scrape` brings metrics up to date; it runs in a thread, and may block."""
         self._service, self._reconciler, self._model = service, reconciler, model
         self._metrics_open, self._before_scrape = metrics_open, before_scrape
         self._proved_at: WeakKeyDictionary[Predictor, float] = WeakKeyDictionary()
@@ -125,7 +132,10 @@ class Operations:
         return Reply(reply, status=503 if reasons else 200)
 
     async def metrics(self, received: Received[None]) -> Reply:
-        self._before_scrape()
+        try:
+            await asyncio.wait_for(asyncio.to_thread(self._before_scrape), SCRAPE_TIMEOUT_S)
+        except TimeoutError:
+            log.warning("some metrics are as old as the last scrape: the database is slow")
         return Reply(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     async def _reasons(self) -> list[str]:

@@ -11,7 +11,7 @@ from uuid import uuid4
 import msgspec
 
 from access.database import in_thread
-from access.errors import BellwetherError
+from access.errors import BellwetherError, DatabaseUnavailable
 from inference.engine.limits import Priority
 from inference.errors import InputFailed, InternalError, Unavailable
 from inference.jobs import services
@@ -62,7 +62,7 @@ class JobRunner:
                 if claim is not None:
                     await self._run(claim)
                     continue
-            except Unavailable:
+            except (Unavailable, DatabaseUnavailable):
                 log.warning("jobs wait: the database does not answer")
             except Exception:
                 log.exception("a job worker failed; it goes on with the next job")
@@ -128,7 +128,7 @@ class JobRunner:
     async def _keep_lease(self, claim: Claim) -> None:
         while True:
             await asyncio.sleep(services.LEASE_S / 3)
-            with suppress(Unavailable):
+            with suppress(Unavailable, DatabaseUnavailable):
                 await in_thread(lambda: services.renew(claim, now=self._clock()))
 
     async def _fail(self, claim: Claim, error: BellwetherError) -> None:

@@ -1,7 +1,7 @@
 """The Task port: text ↔ model inputs, model outputs ↔ answers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,12 +15,14 @@ class Encoded:
     """One tokenised text, special tokens included, no padding.
 
     `type_ids` is None for architectures without segment embeddings; `truncated` says that tokens
-    were cut off to fit the model.
+    were cut off to fit the model; `n_unknown` of the ids say only that the vocabulary has no such
+    token.
     """
 
     ids: list[int]
     type_ids: list[int] | None
     truncated: bool
+    n_unknown: int = field(default=0, kw_only=True)
 
     @property
     def n_tokens(self) -> int:

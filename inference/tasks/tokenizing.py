@@ -42,6 +42,7 @@ class TextTokenizer:
             pads_left=loaded.padding_side == "left",
             has_types="token_type_ids" in loaded.model_input_names,
         )
+        self._unknown_id = unknown_id(loaded)
         serialised = loaded.backend_tokenizer.to_str()
         self._short, self._long = (self._clone(serialised) for _ in range(2))
 
@@ -57,13 +58,28 @@ class TextTokenizer:
 
     def _encoded(self, encoding: Encoding) -> Encoded:
         types = encoding.type_ids if self.form.has_types else None
-        return Encoded(encoding.ids, types, bool(encoding.overflowing))
+        ids = encoding.ids
+        n_unknown = 0 if self._unknown_id is None else ids.count(self._unknown_id)
+        return Encoded(ids, types, bool(encoding.overflowing), n_unknown=n_unknown)
 
 
 def _encode_one(tokenizer: Tokenizer, item: str | Pair) -> Encoding:
     if isinstance(item, str):
         return tokenizer.encode(item)
     return tokenizer.encode(item.text, item.text_pair)
+
+
+def unknown_id(loaded: Any) -> int | None:
+    """Return the id that stands for what the vocabulary lacks.
+
+    None where there is none, or where it has another meaning too (GPT-2's also ends a text).
+    """
+    others = {
+        getattr(loaded, f"{role}_token_id", None)
+        for role in ("bos", "eos", "sep", "pad", "cls", "mask")
+    }
+    found = loaded.unk_token_id
+    return None if found is None or found in others else int(found)
 
 
 def max_tokens(model_max_length: int, config: Any) -> int:

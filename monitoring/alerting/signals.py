@@ -13,6 +13,8 @@ from monitoring.verdicts import Verdict
 class Signal:
     """The outcome of one evaluation. `kind` with `model` and `version` is the alert's identity;
     segments, classes and numbers are `details` (JSON). `severity` is what a bad verdict weighs.
+    Where several monitors speak of one alert, `source` tells them apart; empty means the monitor of
+    the evaluation.
     """
 
     model: str
@@ -23,6 +25,7 @@ class Signal:
     summary: str
     at: datetime
     evaluation: int | None = None
+    source: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -10,7 +10,7 @@ SEVERITIES = [(severity.value, severity.value) for severity in Severity]
 
 
 class AlertState(models.TextChoices):
-    """Where an alert is; inactive means that there is no row of it in another state."""
+    """Where an alert is; an inactive one is taken up again, a resolved one never."""
 
     PENDING = "pending"
     FIRING = "firing"
@@ -29,6 +29,7 @@ class Alert(models.Model):
     severity = models.CharField(max_length=8, choices=SEVERITIES)
     summary = models.CharField(max_length=500)
     details = models.JSONField(default=dict)
+    tallies = models.JSONField(default=dict, help_text="Each source's evaluations in a row.")
     evaluation = models.BigIntegerField(null=True, help_text="Id of the newest evaluation.")
     n_bad = models.PositiveIntegerField(default=0, help_text="Bad evaluations in a row.")
     n_good = models.PositiveIntegerField(default=0, help_text="Good evaluations in a row.")
@@ -45,7 +46,7 @@ class Alert(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["model", "version", "kind"],
-                condition=models.Q(state__in=["pending", "firing"]),
+                condition=models.Q(state__in=["inactive", "pending", "firing"]),
                 name="alert_one_open",
             )
         ]
@@ -62,6 +63,8 @@ class Transition(models.Model):
     from_state = models.CharField(max_length=8, choices=AlertState.choices)
     to_state = models.CharField(max_length=8, choices=AlertState.choices)
     severity = models.CharField(max_length=8, choices=SEVERITIES)
+    severity_before = models.CharField(max_length=8, choices=SEVERITIES, blank=True)
+    is_told = models.BooleanField(default=False, help_text="Whether channels hear of it.")
     reason = models.CharField(max_length=500, blank=True)
     actor = models.CharField(max_length=200, blank=True, help_text="Empty: the evaluator.")
     details = models.JSONField(default=dict)
@@ -110,6 +113,9 @@ class Channel(models.Model):
     min_severity = models.CharField(max_length=8, choices=SEVERITIES, default=Severity.WARNING)
     is_enabled = models.BooleanField(default=True)
     disabled_reason = models.CharField(max_length=500, blank=True)
+    synced_at = models.DateTimeField(
+        null=True, blank=True, help_text="When what still fires was last sent again."
+    )
     created_by = models.CharField(max_length=200)
     created_at = models.DateTimeField()
 
@@ -118,10 +124,11 @@ class Channel(models.Model):
 
 
 class NotificationState(models.TextChoices):
-    """How far a notification is; dead ones were tried often enough."""
+    """How far a notification is; dead ones were tried often enough, withheld ones never sent."""
 
     QUEUED = "queued"
     SENT = "sent"
+    WITHHELD = "withheld"
     DEAD = "dead"
 
 
@@ -132,13 +139,16 @@ class Notification(models.Model):
     transition = models.ForeignKey(
         Transition, null=True, on_delete=models.CASCADE, related_name="notifications"
     )
-    state = models.CharField(max_length=6, choices=NotificationState.choices)
+    state = models.CharField(max_length=8, choices=NotificationState.choices)
     is_test = models.BooleanField(default=False)
+    was_silenced = models.BooleanField(default=False)
     n_attempts = models.PositiveSmallIntegerField(default=0)
     due_at = models.DateTimeField()
     claimed_until = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
-    error = models.CharField(max_length=500, blank=True)
+    error = models.CharField(
+        max_length=500, blank=True, help_text="Why it is not sent, or not yet."
+    )
     created_at = models.DateTimeField()
 
     class Meta:

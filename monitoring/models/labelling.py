@@ -48,12 +48,15 @@ class AuditPlan(models.Model):
     """How many labels an hour are asked for, and the draw's rate that follows from the traffic."""
 
     model = models.CharField(max_length=200, primary_key=True)
-    per_hour = models.IntegerField(help_text="0 asks for none.")
+    per_hour = models.IntegerField(
+        null=True, blank=True, help_text="0 asks for none; empty: as many as the setting says."
+    )
     uncertain_share = models.FloatField(
         default=0.5, help_text="Part of the draw that prefers uncertain answers; the rest is even."
     )
     rate = models.FloatField(default=0, help_text="Draws per prediction now.")
+    mean_uncertainty = models.FloatField(default=0.2, help_text="Of recent predictions.")
     rated_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
-        return f"{self.model}: {self.per_hour} an hour"
+        return f"{self.model}: {'default' if self.per_hour is None else self.per_hour} an hour"

@@ -44,10 +44,15 @@ class Monitor(models.Model):
     cooldown_s = models.IntegerField(default=3600)
     is_enabled = models.BooleanField(default=True)
     is_default = models.BooleanField(default=False)
+    deleted_at = models.DateTimeField(
+        null=True, blank=True, help_text="Defaults are remembered, so that they do not come back."
+    )
     created_by = models.CharField(max_length=200)
     created_at = models.DateTimeField()
     evaluated_at = models.DateTimeField(null=True, blank=True)
-    n_at_evaluation = models.BigIntegerField(default=0)
+    n_at_evaluation = models.BigIntegerField(
+        default=0, help_text="Predictions that were counted on that UTC day until then."
+    )
     state = models.JSONField(default=dict, blank=True, help_text="What it carries forward.")
 
     class Meta:
@@ -87,6 +92,7 @@ class Evaluation(models.Model):
         indexes = [
             models.Index(fields=["model", "-at"], name="evaluation_model_at"),
             models.Index(fields=["monitor", "-at"], name="evaluation_monitor_at"),
+            models.Index(fields=["at"], name="evaluation_at"),
         ]
 
     def __str__(self) -> str:
@@ -94,15 +100,16 @@ class Evaluation(models.Model):
 
 
 class QualityStream(models.Model):
-    """Where one sequential test stands: labels in order of arrival, never forgotten, never redone.
+    """Where the sequential tests of a quality monitor stand, for one version and one baseline:
+    labels in order of arrival, never forgotten, never taken in twice.
 
-    `label` is the class whose Jaccard index is tested, or empty for the error rate. `position` is
-    the id of the last feedback row that was taken in.
+    `reference` is the id of the reference whose labels are the baseline, 0 where the version's
+    first labels are. `position` is the id of the last feedback row that was looked at, `n` how many
+    labels were taken in.
     """
 
-    model = models.CharField(max_length=200)
+    monitor = models.ForeignKey(Monitor, on_delete=models.CASCADE, related_name="streams")
     version = models.IntegerField()
-    label = models.CharField(max_length=256, blank=True)
     reference = models.BigIntegerField()
     n = models.BigIntegerField(default=0)
     position = models.BigIntegerField(default=0)
@@ -112,12 +119,12 @@ class QualityStream(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["model", "version", "label", "reference"], name="quality_stream_key"
+                fields=["monitor", "version", "reference"], name="quality_stream_key"
             )
         ]
 
     def __str__(self) -> str:
-        return f"{self.model} v{self.version} {self.label or 'errors'}: {self.n}"
+        return f"{self.monitor_id} v{self.version}: {self.n}"
 
 
 class Lease(models.Model):

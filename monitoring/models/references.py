@@ -60,6 +60,9 @@ class Reference(models.Model):
     created_at = models.DateTimeField()
     ready_at = models.DateTimeField(null=True, blank=True)
     owner = models.CharField(max_length=36, blank=True)
+    n_attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="Times it was taken up since a chunk of it was last done."
+    )
     leased_until = models.DateTimeField(null=True, blank=True)
 
     class Meta:

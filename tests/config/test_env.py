@@ -27,6 +27,8 @@ def test_every_setting_is_taken_up_by_the_django_settings():
         ("BELLWETHER_ALLOWED_HOSTS", "a.example, b.example,", ["a.example", "b.example"]),
         ("BELLWETHER_TIMEOUT_S", "2.5", 2.5),
         ("BELLWETHER_DTYPE", "BFloat16", "bfloat16"),
+        ("BELLWETHER_REDACT", "email, ip", ["email", "ip"]),
+        ("BELLWETHER_REDACT_PATTERNS", "", {}),
     ],
 )
 def test_values_are_parsed(name, text, expected):
@@ -42,6 +44,9 @@ def test_values_are_parsed(name, text, expected):
         ("BELLWETHER_TIMEOUT_S", "-1", "seconds"),
         ("BELLWETHER_TIMEOUT_S", "nan", "seconds"),
         ("BELLWETHER_DTYPE", "int8", "one of"),
+        ("BELLWETHER_RESERVOIR_SIZE", "100000", "from 0 to 10000"),
+        ("BELLWETHER_REDACT", "email,passport", "'passport' is no pattern; there are email"),
+        ("BELLWETHER_REDACT_PATTERNS", "/nowhere/patterns", "cannot be read"),
     ],
 )
 def test_a_wrong_value_names_the_variable_and_what_is_expected(name, text, hint):
@@ -49,6 +54,16 @@ def test_a_wrong_value_names_the_variable_and_what_is_expected(name, text, hint)
         read({name: text})
     assert name in str(caught.value)
     assert hint in str(caught.value)
+
+
+def test_patterns_to_redact_are_read_from_their_file_and_refused_by_line(tmp_path):
+    path = tmp_path / "patterns"
+    path.write_text("ticket=TCK-[0-9]+\n")
+    name = "BELLWETHER_REDACT_PATTERNS"
+    assert read({name: str(path)})[name] == {"ticket": "TCK-[0-9]+"}
+    path.write_text("ticket=TCK-[0-9]+\nbad=(\n")
+    with pytest.raises(ImproperlyConfigured, match="line 2: RE2 cannot use 'bad'"):
+        read({name: str(path)})
 
 
 def test_a_secret_may_come_from_a_file_and_is_never_shown(tmp_path):

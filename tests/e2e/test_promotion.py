@@ -66,7 +66,7 @@ def test_promotions_under_load_fail_nobody_and_never_lie_about_the_version(new_s
     answers, delays = asyncio.run(_storm(server, 20))
     assert len(answers) > 100
     assert all(score == pytest.approx(golden[version], abs=1e-4) for version, score in answers)
-    assert max(delays) < 1.0
+    assert max(delays) < 2.0
 
 
 def test_a_promotion_by_command_reaches_a_running_server_within_a_second(new_server):

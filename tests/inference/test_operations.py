@@ -1,5 +1,10 @@
 """Health says what is true; metrics count what happened."""
 
+import asyncio
+import threading
+
+from inference.http import operations
+from inference.http.operations import Operations
 from tests.inference.doubles import a_spec
 
 
@@ -80,3 +85,25 @@ def test_dropped_predictions_are_counted_and_stay_at_zero_otherwise(plane):
     plane.recorder.record = broken
     plane.predict("good")
     assert dropped() == before + 1
+
+
+def test_a_slow_database_holds_up_no_scrape(plane, monkeypatch):
+    monkeypatch.setattr(operations, "SCRAPE_TIMEOUT_S", 0.05)
+    may_end, entered = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        entered.set()
+        may_end.wait(10)
+
+    endpoint = Operations(
+        plane.service, plane.reconciler, model="", metrics_open=True, before_scrape=wait
+    )
+
+    async def scrape() -> bytes:
+        try:
+            return (await endpoint.metrics(None)).body
+        finally:
+            may_end.set()
+
+    assert b"bellwether_ready" in asyncio.run(scrape())
+    assert entered.is_set()

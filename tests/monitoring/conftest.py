@@ -5,6 +5,13 @@ import pytest
 
 from inference.journal import Journal
 from monitoring.recorder import JournalWriter
+from monitoring.traffic.facts import reset_memory
+
+
+@pytest.fixture(autouse=True)
+def a_new_writer() -> None:
+    """Each test begins with a writer that remembers nothing of another test's rows."""
+    reset_memory()
 
 
 @pytest.fixture

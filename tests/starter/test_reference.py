@@ -96,10 +96,26 @@ def test_both_halves_are_written_and_agree(tmp_path: Path) -> None:
     arrays = load_file(tmp_path / ARRAYS_FILE)
     assert {name: array.shape for name, array in arrays.items()} == {
         "embedding_mean": (4,),
-        "embedding_covariance": (4, 4),
         "embedding_quantiles": (21, 4),
         "probability_sums": (2, 2),
+        "row_embeddings": (50, 4),
+        "row_probabilities": (50, 2),
+        "row_tokens": (50,),
+        "row_unknown": (50,),
+        "row_labels": (50,),
     }
-    assert {str(array.dtype) for array in arrays.values()} == {"float32"}
     assert sum(written["predicted_counts"].values()) == written["n"] == 50
     assert arrays["probability_sums"].sum() == pytest.approx(50)
+
+
+def test_rows_are_kept_small_and_in_order(tmp_path: Path) -> None:
+    answers, labels = some_answers(), np.arange(50) % 2
+
+    write_reference(tmp_path, answers, labels, NAMES, {})
+
+    arrays = load_file(tmp_path / ARRAYS_FILE)
+    assert arrays["row_embeddings"].dtype == np.float16
+    assert arrays["row_embeddings"] == pytest.approx(answers.embeddings, rel=1e-3, abs=1e-4)
+    assert arrays["row_labels"].tolist() == labels.tolist()
+    assert arrays["row_tokens"].tolist() == answers.lengths.tolist()
+    assert (arrays["row_probabilities"].argmax(1) == answers.logits.argmax(1)).all()

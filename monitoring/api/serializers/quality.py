@@ -61,9 +61,28 @@ class GroupQualitySerializer(serializers.Serializer[Any]):
     confusion = ConfusionSerializer(source="quality")
 
 
+class SourceQualitySerializer(serializers.Serializer[Any]):
+    """What one source's labels show. An audit's are weighed by the inverse of their probability."""
+
+    label_source = serializers.CharField(source="source", help_text="audit, delayed or user.")
+    is_trusted = serializers.BooleanField(
+        help_text="Whether decisions may rest on it: never on what users choose to correct."
+    )
+    n_labelled = serializers.IntegerField(source="quality.n_labelled")
+    n_effective = serializers.FloatField(
+        help_text="How many equally weighted labels would tell as much."
+    )
+    coverage = serializers.FloatField(allow_null=True)
+    verdict = serializers.CharField(source="quality.verdict", allow_null=True)
+    accuracy = EstimateSerializer(source="quality.accuracy")
+    macro = AverageSerializer(source="quality.macro")
+    weighted = AverageSerializer(source="quality.weighted")
+    classes = ClassQualitySerializer(many=True, source="quality.classes")
+
+
 class KeyedGroupSerializer(GroupQualitySerializer):
     group = serializers.SerializerMethodField(
-        help_text="A version number, a segment, or when a stretch of time begins."
+        help_text="A version number, a segment, a source, or when a stretch of time begins."
     )
 
     @extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string"}]})
@@ -85,7 +104,9 @@ class WindowSerializer(serializers.Serializer[Any]):
         }
 
 
-class QualitySerializer(GroupQualitySerializer):
+class CountedQualitySerializer(GroupQualitySerializer):
+    """What the counts alone say."""
+
     model = serializers.CharField(source="scope.model")
     version = serializers.IntegerField(source="scope.version", allow_null=True)
     segment = serializers.CharField(source="scope.segment", allow_null=True)
@@ -93,3 +114,4 @@ class QualitySerializer(GroupQualitySerializer):
     by = serializers.ChoiceField(choices=list(By), source="scope.by")
     window = WindowSerializer(source="scope.window")
     groups = KeyedGroupSerializer(many=True, help_text="Empty unless `by` was given.")
+    by_source = SourceQualitySerializer(many=True, help_text="Each source of labels on its own.")

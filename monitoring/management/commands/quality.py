@@ -1,20 +1,25 @@
 """`manage.py quality ns/name`: how good a model is, by the labels that came back."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from access.errors import BellwetherError
-from monitoring.api.params import parse_scope
-from monitoring.api.serializers.quality import QualitySerializer
+from monitoring.api import params
+from monitoring.api.serializers.quality_comparison import QualityComparisonSerializer
+from monitoring.api.serializers.quality_details import show_quality
+from monitoring.management.quality_lines import comparison_lines, detail_lines, report_lines
 from monitoring.models import Source
-from monitoring.quality.report import Estimate, Quality
-from monitoring.queries import QualityReport, load_quality
+from monitoring.queries import load_quality
+from monitoring.reporting.comparisons import load_comparison
+from monitoring.reporting.details import Detail, load_details
 from monitoring.rollups import By
 
-TIME = "%Y-%m-%d %H:%M"
+_QUALITY = ("from", "to", "version", "segment", "source", "by")
+_COMPARISON = ("from", "to", "base_from", "base_to", "segment", "source")
 
 
 class Command(BaseCommand):
@@ -27,49 +32,54 @@ class Command(BaseCommand):
         parser.add_argument("--version-number", "-n", dest="version", help="only this version")
         parser.add_argument("--segment", help="only this segment")
         parser.add_argument("--source", choices=Source.values, help="only labels of this source")
-        parser.add_argument("--by", choices=list(By), help="judge each group as well")
+        parser.add_argument("--by", choices=[*map(str, By)], help="judge each group as well")
+        parser.add_argument(
+            "--include",
+            nargs="+",
+            choices=[*map(str, Detail)],
+            default=[],
+            help="what to show beside",
+        )
+        parser.add_argument(
+            "--compare", nargs=2, metavar=("NEW", "BASE"), help="two versions side by side"
+        )
+        parser.add_argument("--base-from", help="compare with the window that begins here")
+        parser.add_argument("--base-to", help="compare with the window that ends here")
         parser.add_argument("--json", action="store_true", help="print what the API answers")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        names = ("from", "to", "version", "segment", "source", "by")
-        asked = {name: options[name] for name in names if options[name] is not None}
+        is_comparison = any(options[name] for name in ("compare", "base_from", "base_to"))
+        show = self._compare if is_comparison else self._judge
         try:
-            report = load_quality(parse_scope(options["model"], asked, now=timezone.now()))
+            show(options, timezone.now())
         except BellwetherError as error:
             raise CommandError(error.message) from error
+
+    def _judge(self, options: dict[str, Any], now: datetime) -> None:
+        scope = params.parse_scope(options["model"], _given(options, _QUALITY), now=now)
+        report = load_quality(scope)
+        details = load_details(scope, [Detail(name) for name in options["include"]], now=now)
         if options["json"]:
-            self.stdout.write(json.dumps(QualitySerializer(report).data, indent=2))
-        else:
-            self._print(report)
+            self._write_json(show_quality(report, details))
+            return
+        self.stdout.write("\n".join([*report_lines(report), *detail_lines(details)]))
 
-    def _print(self, report: QualityReport) -> None:
-        window, quality = report.scope.window, report.quality
-        coverage = "-" if report.coverage is None else f"{report.coverage:.1%}"
-        self.stdout.write(
-            f"{report.scope.model}  {window.start:{TIME}} to {window.end:{TIME}} UTC\n"
-            f"{report.n_predicted} predicted, {quality.n_labelled} labelled ({coverage})"
-            f"{'  ' + quality.verdict if quality.verdict else ''}\n"
-            f"accuracy     {_shown(quality.accuracy)}\n"
-            f"macro F1     {_shown(quality.macro.f1)}\n"
-            f"weighted F1  {_shown(quality.weighted.f1)}"
-        )
-        self._print_classes(quality)
-        for part in report.groups:
-            self.stdout.write(
-                f"{report.scope.by} {part.group}: {part.n_predicted} predicted, "
-                f"{part.quality.n_labelled} labelled, macro F1 {_shown(part.quality.macro.f1)}"
-            )
+    def _compare(self, options: dict[str, Any], now: datetime) -> None:
+        asked = _given(options, _COMPARISON)
+        if options["compare"]:
+            asked["version"], asked["with"] = options["compare"]
+        elif options["version"]:
+            asked["version"] = options["version"]
+        new, base = params.parse_comparison(options["model"], asked, now=now)
+        comparison = load_comparison(new, base)
+        if options["json"]:
+            self._write_json(QualityComparisonSerializer(comparison).data)
+            return
+        self.stdout.write("\n".join(comparison_lines(comparison)))
 
-    def _print_classes(self, quality: Quality) -> None:
-        width = max((len(row.label) for row in quality.classes), default=0)
-        for row in quality.classes:
-            self.stdout.write(
-                f"  {row.label:<{width}}  F1 {_shown(row.f1)}  precision {_shown(row.precision)}  "
-                f"recall {_shown(row.recall)}  support {row.support}"
-            )
+    def _write_json(self, body: Any) -> None:
+        self.stdout.write(json.dumps(body, indent=2))
 
 
-def _shown(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return "-"
-    return f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
+def _given(options: dict[str, Any], names: tuple[str, ...]) -> dict[str, str]:
+    return {name: options[name] for name in names if options[name] is not None}

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from access.errors import BellwetherError
+from monitoring.counters import Amounts
 from monitoring.recounts import Difference, recount, repair
 
 _SHOWN = 20
@@ -48,4 +49,11 @@ class Command(BaseCommand):
 def _shown(difference: Difference) -> str:
     key = " ".join(map(str, difference.key))
     table = difference.table.__name__
-    return f"{table} {key}: counted {difference.counted}, rows say {difference.true}"
+    return (
+        f"{table} {key}: counted {_numbers(difference.counted)}, "
+        f"rows say {_numbers(difference.true)}"
+    )
+
+
+def _numbers(amounts: Amounts) -> str:
+    return " / ".join(map(str, amounts))

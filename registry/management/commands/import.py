@@ -19,7 +19,9 @@ class Command(RegistryCommand):
             "--endpoint",
             help="Scheme, host and port; the first of BELLWETHER_IMPORT_ENDPOINTS unless given.",
         )
-        parser.add_argument("--pooling", choices=list(Pooling), help="How embeddings are pooled.")
+        parser.add_argument(
+            "--pooling", choices=[*map(str, Pooling)], help="How embeddings are pooled."
+        )
         parser.add_argument("--note", default="", help="A sentence kept with the version.")
         parser.add_argument("--promote", action="store_true", help="Let it answer at once.")
 

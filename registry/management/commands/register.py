@@ -20,7 +20,9 @@ class Command(RegistryCommand):
             "path", type=Path, help="Folder written by save_pretrained, or a tar, tar.gz or zip."
         )
         parser.add_argument("name", help="namespace/name of the model; made when it is new.")
-        parser.add_argument("--pooling", choices=list(Pooling), help="How embeddings are pooled.")
+        parser.add_argument(
+            "--pooling", choices=[*map(str, Pooling)], help="How embeddings are pooled."
+        )
         parser.add_argument("--note", default="", help="A sentence kept with the version.")
         parser.add_argument("--promote", action="store_true", help="Let it answer at once.")
 

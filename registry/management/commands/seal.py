@@ -18,7 +18,9 @@ class Command(RegistryCommand):
             "revision", nargs="?", default=MAIN, help="Branch, tag or commit; main by default."
         )
         parser.add_argument("--number", type=int, help="The number it must get.")
-        parser.add_argument("--pooling", choices=list(Pooling), help="How embeddings are pooled.")
+        parser.add_argument(
+            "--pooling", choices=[*map(str, Pooling)], help="How embeddings are pooled."
+        )
         parser.add_argument("--note", default="", help="A sentence kept with the version.")
 
     def handle(self, *args: Any, **options: Any) -> None:

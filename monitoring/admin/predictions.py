@@ -6,11 +6,12 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html
 
 from access.facts import FactsAdmin, FactsInline
-from monitoring.models import Feedback, Prediction, ShadowCell, ShadowFlip
+from monitoring.models import (
+    Feedback,
+    Prediction,
+)
 
 _SHOWN_CHARS = 80
 
@@ -95,52 +96,6 @@ class FeedbackAdmin(FactsAdmin):
     @admin.display(description="predicted")
     def prediction_label(self, row: Feedback) -> str:
         return row.prediction.label
-
-
-@admin.register(ShadowCell)
-class ShadowCellAdmin(FactsAdmin):
-    list_display = [
-        "bucket",
-        "model",
-        "shadow_version",
-        "primary_version",
-        "shadowed",
-        "predicted",
-        "is_agreed",
-        "n",
-    ]
-    search_fields = ["=model"]
-    search_help_text = "A whole model (namespace/name)."
-    ordering = ["-bucket", "model", "-shadow_version", "predicted", "shadowed"]
-    list_per_page = 50
-    show_full_result_count = False
-
-    @admin.display(description="agreed", boolean=True)
-    def is_agreed(self, row: ShadowCell) -> bool:
-        return row.predicted == row.shadowed
-
-
-@admin.register(ShadowFlip)
-class ShadowFlipAdmin(FactsAdmin):
-    list_display = [
-        "at",
-        "model",
-        "shadow_version",
-        "shadowed",
-        "primary_version",
-        "predicted",
-        "shown_prediction",
-    ]
-    search_fields = ["=model", "=shadowed", "=predicted"]
-    search_help_text = "A whole model (namespace/name) or label."
-    ordering = ["-id"]
-    list_per_page = 50
-    show_full_result_count = False
-
-    @admin.display(description="prediction")
-    def shown_prediction(self, row: ShadowFlip) -> str:
-        url = reverse("admin:monitoring_prediction_change", args=[row.prediction])
-        return format_html('<a href="{}">{}</a>', url, row.prediction)
 
 
 def _as_uuid(text: str) -> UUID | None:

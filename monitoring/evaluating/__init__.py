@@ -1,0 +1,1 @@
+"""Monitors ask, evaluations answer: what is asked, when, and what is told to the alerts."""

@@ -1,0 +1,1 @@
+"""What each kind of monitor asks: facts and a question in, an answer out. Pure."""

@@ -1,0 +1,1 @@
+"""References: what a version's traffic is compared with, how they are made, and by whom."""
