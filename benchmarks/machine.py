@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -65,13 +66,13 @@ def _field(path: str, name: str) -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
 
 
-def describe(machine: Machine) -> list[str]:
-    """Return the machine and the bias note as lines for people."""
+def describe(machine: Machine, bias: Sequence[str] = BIAS) -> list[str]:
+    """Return the machine and what biases the figures as lines for people."""
     versions = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
     return [
         f"{machine.at}  {machine.cpu}, {machine.n_cores} cores, {machine.memory_gb} GB",
         f"{machine.system}, Python {machine.python}, load before the run {machine.load_1m:.2f}",
         versions,
         "",
-        *BIAS,
+        *bias,
     ]
