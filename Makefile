@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 # Another wheel index for torch: CPU-only or a certain CUDA build (see README, "Choosing a torch build").
 TORCH_INDEX ?=
+# One more than there are cores: many tests wait for a server that they have started.
+TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else "auto")')
 
 BIN     := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
@@ -14,7 +16,7 @@ serve: $(VENV)/.installed
 	@exec $(BIN)/python manage.py serve
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -54,6 +56,8 @@ lock:
 	$(LOCK) requirements/redis.in -c requirements.txt -o requirements/redis.txt
 	$(LOCK) requirements/s3.in -c requirements.txt -o requirements/s3.txt
 	$(LOCK) requirements/signing.in -c requirements.txt -o requirements/signing.txt
+	$(LOCK) requirements/batch.in -c requirements.txt -o requirements/batch.txt
+	$(LOCK) requirements/notify.in -c requirements.txt -o requirements/notify.txt
 	$(LOCK) requirements/dev.in -o requirements/dev.txt
 
 clean:
