@@ -1,38 +1,25 @@
-"""API keys in the admin: superusers make, edit and revoke; the key itself is shown once."""
+"""API keys in the admin: administrators make, edit and revoke; the key itself is shown once."""
 
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from rest_framework_api_key.models import APIKey as UnusedKey
 from unfold.admin import ModelAdmin
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from access import services
+from access.accounts import AccountAdmin, RoleAdmin
+from access.facts import Explained, ForAdministrators
 from access.models import ApiKey
-from access.scopes import Scope, parse_scopes
+from access.persons import scopes_of
+from access.scopes import MEANINGS, Scope, has_scope, parse_scopes
 
-# Django's own pages of accounts, in the theme of the others.
-admin.site.unregister(User)
-admin.site.unregister(Group)
-
-
-@admin.register(User)
-class AccountAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
-    form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
-
-
-@admin.register(Group)
-class AccountGroupAdmin(GroupAdmin, ModelAdmin):  # type: ignore[misc]
-    pass
-
+__all__ = ["AccountAdmin", "ApiKeyAdmin", "RoleAdmin"]
 
 # The library's own keys open nothing here, and a page for them would mislead.
 admin.site.unregister(UnusedKey)
@@ -40,21 +27,29 @@ admin.site.unregister(UnusedKey)
 
 class ApiKeyForm(forms.ModelForm[ApiKey]):
     scopes = forms.MultipleChoiceField(
-        choices=[(scope.value, scope.value) for scope in Scope],
+        choices=[(scope.value, f"{scope}: {meaning}") for scope, meaning in MEANINGS.items()],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="What the key may do; admin implies everything else.",
+        help_text="What the key may do; no more than its program needs.",
     )
+    asker: Any
 
     class Meta:
         model = ApiKey
         fields = ("name", "scopes", "owner", "rate", "expiry_date")
 
     def clean_scopes(self) -> list[str]:
-        return [str(scope) for scope in parse_scopes(self.cleaned_data["scopes"])]
+        held = scopes_of(self.asker)
+        wanted = parse_scopes(self.cleaned_data["scopes"])
+        if beyond := [scope for scope in wanted if not has_scope(held, scope)]:
+            raise forms.ValidationError(f"You do not have {', '.join(beyond)} yourself.")
+        return [str(scope) for scope in wanted]
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
+class ApiKeyAdmin(ForAdministrators, Explained, ModelAdmin):  # type: ignore[misc]
+    purpose = "What programs come in with. A key is shown once, when it is made."
+    empty = "No key was made yet: no program can ask this server anything."
+    way_out = ("admin:access_apikey_add", "Make a key", Scope.ADMIN)
     form = ApiKeyForm
     list_display = (
         "prefix",
@@ -64,7 +59,7 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
         "rate",
         "created",
         "expiry_date",
-        "revoked",
+        "state",
     )
     list_filter = ("revoked", "created", "expiry_date")
     list_select_related = ("owner",)
@@ -78,6 +73,18 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.display(description="scopes")
     def scope_names(self, key: ApiKey) -> str:
         return ", ".join(key.scopes)
+
+    @display(  # type: ignore[untyped-decorator]  # the theme
+        description="state",
+        label={
+            "usable": "success",
+            "expired": "warning",
+            "owner inactive": "warning",
+            "revoked": "danger",
+        },
+    )
+    def state(self, key: ApiKey) -> str:
+        return key.state(timezone.now())
 
     @admin.action(description="Revoke for ever", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
@@ -99,22 +106,16 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]
             request, f"The key of {obj.name}: {plaintext} Keep it now, it is not shown again."
         )
 
-    # Whoever makes keys can give any scope away, so only those who hold all of them may.
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return _is_superuser(request)
+    def get_form(self, request: HttpRequest, obj: ApiKey | None = None, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, **kwargs)
+        form.asker = request.user
+        return form
 
     def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
-        return _is_superuser(request) and not (obj and obj.revoked)
-
-    def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
-        return _is_superuser(request)
+        return super().has_change_permission(request, obj) and not (obj and obj.revoked)
 
     def delete_model(self, request: HttpRequest, obj: ApiKey) -> None:
         services.delete_keys(ApiKey.objects.filter(pk=obj.pk))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         services.delete_keys(queryset)
-
-
-def _is_superuser(request: HttpRequest) -> bool:
-    return bool(request.user.is_active and request.user.is_superuser)

@@ -49,6 +49,8 @@ def _joined(before: str | None, value: bytes) -> str:
 
 
 async def _recognise(gate: Gate, key: str) -> KeyFacts:
+    if (of_ticket := gate.open_ticket(key)) is not None:
+        return of_ticket
     ring = gate.ring
     facts = ring.get(key)
     # Twice, because a refresh that was already running may have begun before the key was made.

@@ -17,7 +17,8 @@ from access.entrance import get_gate
 from access.errors import MissingKey
 from access.gate import invalid, take_key
 from access.keyring import KeyFacts
-from access.scopes import EVERY_SCOPE, Scope
+from access.persons import scopes_of
+from access.scopes import Scope
 
 if TYPE_CHECKING:
     # The framework imports this module while it is still importing its own views.
@@ -107,20 +108,25 @@ class KeyThrottle(BaseThrottle):
 def get_facts(request: Request) -> KeyFacts | None:
     """Return what is known of who asks: the key's facts, or ones made up for a logged-in account.
 
-    A superuser's session holds every scope, other staff's `read`, other accounts' none.
+    An account's session holds the scopes that its roles give it.
     """
     if isinstance(request.auth, KeyFacts):
         return request.auth
     user = request.user
     if user is None or not user.is_authenticated:
         return None
-    scopes = frozenset({Scope.READ}) if user.is_staff else frozenset[Scope]()
     return KeyFacts(
         id=f"user:{user.pk}",
         name=user.get_username(),
-        scopes=EVERY_SCOPE if user.is_superuser else scopes,
+        scopes=scopes_of(user),
         owner_id=user.pk,
     )
+
+
+def get_actor(request: Request) -> str:
+    """Who asks, as events keep it; "unknown" where no key was needed."""
+    facts = get_facts(request)
+    return facts.actor if facts else "unknown"
 
 
 def needed_scope(view: "APIView", method: str) -> Scope:

@@ -11,6 +11,7 @@ from access.gate import Gate
 from access.keyring import KeyRing
 from access.queries import load_usable_keys
 from access.ratelimit import make_limiter
+from access.tickets import read_ticket
 
 _SETTINGS = frozenset({"BELLWETHER_AUTH", "BELLWETHER_RATE_LIMIT", "REDIS_URL", "DATABASES"})
 _gate: Gate | None = None
@@ -24,6 +25,7 @@ def get_gate() -> Gate:
             KeyRing(load_usable_keys),
             make_limiter(settings.BELLWETHER_RATE_LIMIT, settings.REDIS_URL),
             is_open=not settings.BELLWETHER_AUTH,
+            read_ticket=read_ticket,
         )
     return _gate
 

@@ -1,5 +1,7 @@
 """The door both planes use: which key came, what it may do, whether it asks too often. Pure."""
 
+from collections.abc import Callable
+
 from access.errors import InvalidKey, KeysUnavailable, MissingKey, ScopeMissing
 from access.keyring import RETRY_EVERY_S, Due, KeyFacts, KeyRing
 from access.ratelimit import Limiter
@@ -7,9 +9,15 @@ from access.scopes import EVERY_SCOPE, Scope, has_scope
 
 MAX_HEADER_CHARS = 512
 MAX_KEY_CHARS = 128
+TICKET_PREFIX = "session."
+"""No key begins like this: the part of a key before its first full stop has eight characters."""
 
 ANONYMOUS = KeyFacts(id="anonymous", name="anonymous", scopes=EVERY_SCOPE)
 """Everybody, where keys are switched off: may do all, counted under one shared name."""
+
+
+ReadTicket = Callable[[str], KeyFacts | None]
+"""Gives the facts in a ticket of `access.tickets`, None for one that is not good; never waits."""
 
 
 def take_key(authorization: str | None, x_api_key: str | None) -> str:
@@ -41,10 +49,18 @@ class Gate:
     `count`, which may ask a shared limiter (`limiter.is_remote`).
     """
 
-    def __init__(self, ring: KeyRing, limiter: Limiter, *, is_open: bool = False) -> None:
+    def __init__(
+        self,
+        ring: KeyRing,
+        limiter: Limiter,
+        *,
+        is_open: bool = False,
+        read_ticket: ReadTicket = lambda ticket: None,
+    ) -> None:
         self.ring = ring
         self.limiter = limiter
         self.is_open = is_open
+        self._read_ticket = read_ticket
 
     def admit(self, authorization: str | None, x_api_key: str | None, scope: Scope) -> KeyFacts:
         """Return whose request this is.
@@ -61,11 +77,22 @@ class Gate:
         if self.is_open:
             return ANONYMOUS
         key = take_key(authorization, x_api_key)
+        if (of_ticket := self.open_ticket(key)) is not None:
+            return of_ticket
         facts = self.ring.get(key)
         if self.ring.due(is_known=facts is not None) is not Due.NO:
             self.ring.refresh(is_early=facts is None)
             facts = self.ring.get(key)
         return self.confirm(facts)
+
+    def open_ticket(self, key: str) -> KeyFacts | None:
+        """Return the facts in a ticket, None for a key; raises InvalidKey for a bad ticket."""
+        if not key.startswith(TICKET_PREFIX):
+            return None
+        facts = self._read_ticket(key)
+        if facts is None:
+            raise invalid()
+        return facts
 
     def confirm(self, facts: KeyFacts | None) -> KeyFacts:
         """Return `facts`; raises InvalidKey for None, KeysUnavailable where that is uncertain."""

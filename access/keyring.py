@@ -42,7 +42,8 @@ class KeyFacts:
     """One usable key, as every other app sees it.
 
     `id` is the key's public prefix; `rate` None means the default rate; `expires_at` is in seconds
-    since the epoch, None for never; `owner_id` is the account the key acts for, if any.
+    since the epoch, None for never; `owner_id` is the account the key acts for, if any. `may_pin`
+    lets it name the version that answers, which otherwise takes the scope `promote`.
     """
 
     id: str
@@ -51,6 +52,12 @@ class KeyFacts:
     rate: str | None = None
     expires_at: float | None = None
     owner_id: int | None = None
+    may_pin: bool = False
+
+    @property
+    def actor(self) -> str:
+        """Who acts by it, as events keep it: the id too, since names repeat."""
+        return f"{self.name} ({self.id})"
 
 
 Keys = Mapping[bytes, KeyFacts]

@@ -1,6 +1,7 @@
 """API keys as rows. The key is never stored: only its SHA-512 digest and its public prefix."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -10,7 +11,8 @@ from rest_framework_api_key.models import AbstractAPIKey
 
 from access.errors import InvalidKeyFields
 from access.ratelimit import MAX_RATE_CHARS, parse_rate
-from access.scopes import parse_scopes
+from access.roles import permission_of
+from access.scopes import Scope, parse_scopes
 
 
 def validate_scopes(value: object) -> None:
@@ -51,9 +53,21 @@ class ApiKey(AbstractAPIKey):
     class Meta(AbstractAPIKey.Meta):
         verbose_name = "API key"
         verbose_name_plural = "API keys"
+        # Given to people by their groups: see `access.persons`.
+        permissions = [(permission_of(scope), f"Has the scope {scope}") for scope in Scope]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix})"
+
+    def state(self, now: datetime) -> str:
+        """Whether the key opens anything, or why not."""
+        if self.revoked:
+            return "revoked"
+        if self.expiry_date and self.expiry_date <= now:
+            return "expired"
+        if self.owner and not self.owner.is_active:
+            return "owner inactive"
+        return "usable"
 
 
 def _validate(parse: Callable[[Any], object], value: object) -> None:

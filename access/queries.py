@@ -1,7 +1,9 @@
 """The only readers of keys that other modules call."""
 
 import re
+from collections.abc import Collection
 
+from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
@@ -67,3 +69,13 @@ def _usable_rate(rate: str) -> str | None:
     except InvalidKeyFields:
         return None
     return rate
+
+
+def load_names(ids: Collection[str]) -> dict[str, str]:
+    """What people call the keys and accounts with these ids (`user:3` is an account's session)."""
+    accounts = {id.removeprefix("user:"): id for id in ids if id.startswith("user:")}
+    users = get_user_model()._default_manager.filter(pk__in=[pk for pk in accounts if pk.isdigit()])
+    found = {f"user:{user.pk}": user.get_username() for user in users} if accounts else {}
+    if prefixes := [id for id in ids if id and id not in accounts.values()]:
+        found |= dict(ApiKey.objects.filter(prefix__in=prefixes).values_list("prefix", "name"))
+    return found

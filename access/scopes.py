@@ -18,6 +18,15 @@ class Scope(StrEnum):
 
 
 EVERY_SCOPE = frozenset(Scope)
+MEANINGS = {
+    Scope.PREDICT: "ask models, by the playground too",
+    Scope.FEEDBACK: "say what was true of predictions",
+    Scope.READ: "look at models, predictions, quality, drift and alerts",
+    Scope.PUSH: "bring models and versions in",
+    Scope.PROMOTE: "route versions, back up, handle alerts",
+    Scope.ADMIN: "everything, keys, people and settings included",
+}
+"""What a scope allows, in a few words."""
 
 
 def parse_scopes(names: object) -> tuple[Scope, ...]:

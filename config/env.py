@@ -225,6 +225,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Predictions of each model that a label is asked for, an hour; 0 asks for none.",
     ),
     Setting(
+        "BELLWETHER_SECOND_OPINIONS",
+        "10",
+        between(0, 100),
+        "Percent of the labels given in the queue that somebody else is asked for again.",
+    ),
+    Setting(
         "BELLWETHER_REFERENCE_SIZE",
         "2000",
         none_or_from(200, 20_000),

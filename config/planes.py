@@ -14,7 +14,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 
 from access.asgi import admit
+from access.entrance import get_gate
 from access.errors import BellwetherError
+from config import vitals
 from config.middleware import App, BufferedBody, Observed
 from config.wsgi import application as django_application
 from inference import metrics
@@ -116,11 +118,15 @@ class Planes:
         self.engine.start()
         self.reconciler.start()
         await asyncio.to_thread(self.reconciler.wait_reconciled, FIRST_LOAD_S)
+        # Else the first request waits for the database, which is busiest just after a crash.
+        await asyncio.to_thread(get_gate().ring.refresh)
         self.jobs.start()
         self.passes.start()
+        vitals.register(self.engine, self.writer, self.journal, self.reconciler)
         try:
             yield
         finally:
+            vitals.forget()
             await self._stop()
 
     async def _stop(self) -> None:

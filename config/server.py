@@ -54,7 +54,8 @@ class Worker:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        self._thread.join(1)
+        if self._thread.is_alive():
+            self._thread.join(1)
 
     def _keep_running(self) -> None:
         n_deaths = 0

@@ -5,9 +5,12 @@ from typing import Any
 
 import environ as django_environ
 
-from config import env, keyfile, logs
+from config import env, in_force, keyfile, logs
+from config.theme import UNFOLD as UNFOLD
 
 VALUES = env.read()
+# What a page shows of them; the monitor does not import this package.
+BELLWETHER_SETTINGS_IN_FORCE = in_force.list_in_force()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 BELLWETHER_HOME: Path = Path(VALUES["BELLWETHER_HOME"]).expanduser().resolve()
@@ -42,6 +45,7 @@ BELLWETHER_RETENTION_DAYS: int = VALUES["BELLWETHER_RETENTION_DAYS"]
 BELLWETHER_EVALUATION_DAYS: int = VALUES["BELLWETHER_EVALUATION_DAYS"]
 BELLWETHER_FALSE_ALARM_DAYS: int = VALUES["BELLWETHER_FALSE_ALARM_DAYS"]
 BELLWETHER_AUDIT_PER_HOUR: int = VALUES["BELLWETHER_AUDIT_PER_HOUR"]
+BELLWETHER_SECOND_OPINIONS: int = VALUES["BELLWETHER_SECOND_OPINIONS"]
 BELLWETHER_REFERENCE_SIZE: int = VALUES["BELLWETHER_REFERENCE_SIZE"]
 BELLWETHER_BACKUPS: dict[str, str] = VALUES["BELLWETHER_BACKUPS"]
 BELLWETHER_BACKUP_EVERY: int = VALUES["BELLWETHER_BACKUP_EVERY"]
@@ -124,6 +128,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.security.SecurityHeaders",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -163,6 +168,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = "config.formats"
 USE_TZ = True
 # Served from the installed packages by whitenoise: nothing to collect, nothing to build.
 STATIC_URL = "/static/"
@@ -195,7 +201,7 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "/static/dashboard/favicon.svg",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.schema.add_inference_plane",
@@ -207,6 +213,8 @@ SPECTACULAR_SETTINGS = {
         "ChannelKindEnum": "monitoring.models.ChannelKind",
         "MonitorKindEnum": "monitoring.models.MonitorKind",
         "RolloutStateEnum": "monitoring.models.RolloutState",
+        "FeedbackStatusEnum": ["recorded", "revised", "unchanged"],
+        "GivenStatusEnum": ["recorded", "revised", "unchanged", "second_opinion"],
         "NotificationStateEnum": "monitoring.models.NotificationState",
         "SeverityEnum": ["info", "warning", "critical"],
         "DeploymentStateEnum": ["committed", "preparing", "failed"],
@@ -229,10 +237,4 @@ SPECTACULAR_SETTINGS = {
         {"name": "keys", "description": "Who may come in."},
         {"name": "operations", "description": "Health and metrics."},
     ],
-}
-UNFOLD = {
-    "SITE_TITLE": "Bellwether",
-    "SITE_HEADER": "Bellwether",
-    "SITE_SYMBOL": "notifications_active",
-    "SHOW_HISTORY": False,
 }

@@ -60,3 +60,10 @@ class KeyRequestSerializer(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField(
         required=False, allow_null=True, default=None, help_text="Empty means never."
     )
+
+
+class TicketSerializer(serializers.Serializer[Any]):
+    """A ticket, to be sent like a key, and how many seconds it lives."""
+
+    ticket = serializers.CharField(read_only=True)
+    life_s = serializers.IntegerField(read_only=True)

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
@@ -13,6 +13,7 @@ from access.errors import InvalidKey
 from access.models import ApiKey
 from access.scopes import Scope
 from access.services import create_key, revoke_key
+from tests.access.people import make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -94,15 +95,20 @@ def test_a_revoked_key_can_only_be_looked_at(as_root: Client) -> None:
     assert as_root.post(change_path(key), {"name": "cd"}).status_code == 403
 
 
-def test_staff_who_may_look_may_not_make_or_change(client: Client) -> None:
-    staff = User.objects.create_user("sam", is_staff=True)
-    staff.user_permissions.set(Permission.objects.filter(content_type__app_label="access"))
-    client.force_login(staff)
+@pytest.mark.parametrize("role", ["viewer", "labeller", "operator"])
+def test_whoever_is_no_administrator_sees_no_keys(client: Client, role: str) -> None:
+    client.force_login(make_person(role))
     key, _ = create_key("ci", ["predict"])
-    assert client.get(reverse(LIST)).status_code == 200
-    assert client.get(change_path(key)).status_code == 200
+    assert client.get(reverse(LIST)).status_code == 403
+    assert client.get(change_path(key)).status_code == 403
     assert client.post(change_path(key), {"name": "cd"}).status_code == 403
     assert client.get(reverse(ADD)).status_code == 403
+
+
+def test_an_administrator_makes_keys_without_being_a_superuser(client: Client) -> None:
+    client.force_login(make_person("admin"))
+    add(client, scopes=["admin"])
+    assert ApiKey.objects.get().scopes == ["admin"]
 
 
 def test_the_librarys_own_keys_have_no_page(as_root: Client) -> None:

@@ -31,15 +31,5 @@ def _row(key: ApiKey) -> tuple[str, ...]:
         key.owner.get_username() if key.owner else "-",
         f"{key.created:%Y-%m-%d %H:%M}",
         f"{key.expiry_date:%Y-%m-%d %H:%M}" if key.expiry_date else "never",
-        _state(key),
+        key.state(timezone.now()),
     )
-
-
-def _state(key: ApiKey) -> str:
-    if key.revoked:
-        return "revoked"
-    if key.expiry_date and key.expiry_date <= timezone.now():
-        return "expired"
-    if key.owner and not key.owner.is_active:
-        return "owner inactive"
-    return "usable"
