@@ -33,6 +33,7 @@ RegistryError
 │   └── SignatureRequired    the model's policy asks for a trusted signature, and there is none
 ├── VersionIsLive            the version answers requests, so it cannot be retired
 ├── InvalidRoutes            a set of routes that cannot be; `details.field` names the place
+├── RoutesChanged            other routes hold by now than those that a change was decided on
 ├── IncompatibleVersion      another task or other labels than the stable version's
 ├── NothingToRollBack        no earlier version to return to
 ├── EndpointNotAllowed       imports from this endpoint are not allowed here
@@ -192,6 +193,10 @@ class VersionIsLive(RegistryError):
 
 class InvalidRoutes(RegistryError):
     code = "invalid_routes"
+
+
+class RoutesChanged(RegistryError):
+    code = "routes_changed"
 
 
 class IncompatibleVersion(RegistryError):

@@ -14,6 +14,7 @@ from registry.location import open_store
 from registry.models import Event, RegisteredModel, RegistryState, Route, Version
 from registry.names import parse_model_name
 from registry.specs import (
+    Deletion,
     DesiredState,
     EventKind,
     ModelRoutes,
@@ -27,6 +28,7 @@ from registry.specs import (
 )
 
 MAX_CACHED_LABELS = 4_096
+RECENT_EVENTS = 2_000
 
 STATE_ID = 1
 
@@ -48,6 +50,13 @@ def load_desired_state() -> DesiredState:
     return DesiredState(
         generation=generation, models={str(row): _model_routes(row) for row in rows}
     )
+
+
+def load_model_routes(model: str) -> ModelRoutes:
+    """What should be served of one model; raises ModelNotFound."""
+    routes = Route.objects.select_related("version").order_by("position", "id")
+    rows = RegisteredModel.objects.prefetch_related(Prefetch("routes", routes))
+    return _model_routes(_find(rows, model))
 
 
 def _model_routes(row: RegisteredModel) -> ModelRoutes:
@@ -125,6 +134,24 @@ def load_labels(model: str, number: int) -> tuple[str, ...]:
 def load_models() -> tuple[ModelSpec, ...]:
     """Every registered model by name."""
     return tuple(map(model_spec, model_rows()))
+
+
+def load_deletions(since: datetime | None = None) -> tuple[Deletion, ...]:
+    """The last deletion of each model that was deleted, the newest first; two queries.
+
+    With `since` only later ones, and only those among the newest events: a cheap look.
+    """
+    rows = Event.objects.filter(kind=EventKind.DELETED)
+    if since is not None:
+        newest = Event.objects.order_by("-id").values_list("id", flat=True).first() or 0
+        rows = rows.filter(at__gte=since, id__gt=newest - RECENT_EVENTS)
+    last: dict[str, datetime] = {}
+    for name, at in rows.order_by("-id").values_list("model_name", "at"):
+        last.setdefault(name, at)
+    if not last:
+        return ()
+    names = {str(row) for row in RegisteredModel.objects.only("namespace", "name")}
+    return tuple(Deletion(model=name, at=at, is_again=name in names) for name, at in last.items())
 
 
 def require(model: str, number: int | None = None) -> None:

@@ -163,6 +163,15 @@ class DesiredState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deletion:
+    """That a model was deleted, and whether there is one of its name again."""
+
+    model: str
+    at: datetime
+    is_again: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """One registered model. `live` is the version that answers, None before the first promotion."""
 

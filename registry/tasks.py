@@ -19,6 +19,7 @@ from registry.services import (
     healing,
     importing,
     operations,
+    requests,
     sweeping,
 )
 from registry.specs import OperationKind
@@ -26,7 +27,7 @@ from registry.specs import OperationKind
 log = logging.getLogger(__name__)
 
 # Imported for what they register: the workers of their kinds.
-WORKERS = (archives, endpoints, importing)
+WORKERS = (archives, endpoints, importing, requests)
 
 
 @task()

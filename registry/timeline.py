@@ -1,6 +1,6 @@
 """The log read back: its events as links of the chain, and which version answered at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -134,6 +134,16 @@ def who_answered(model: str, at: datetime) -> Answerer:
         since=event_spec(since),
         decision=event_spec(decision) if decision else None,
     )
+
+
+def load_events_between(
+    model: str, start: datetime, end: datetime, *, kinds: Iterable[EventKind], limit: int
+) -> tuple[EventSpec, ...]:
+    """The newest events of `kinds` in [start, end), newest first; raises ModelNotFound."""
+    rows = Event.objects.filter(
+        model=find_model(model), at__gte=start, at__lt=end, kind__in=list(kinds)
+    )
+    return tuple(map(event_spec, rows.order_by("-id")[:limit]))
 
 
 def event_spec(row: Event) -> EventSpec:

@@ -23,6 +23,7 @@ from starlette.routing import Route
 from access.database import in_thread
 from access.errors import BellwetherError, InvalidKey, ScopeMissing
 from access.keyring import KeyFacts
+from access.persons import scopes_of
 from access.scopes import Scope, has_scope
 from registry import tasks
 from registry.api.archive_schema import PATH
@@ -42,7 +43,6 @@ INLINE_BYTES = 32 * 1024**2
 MAX_FIELD_BYTES = 4_096
 TICKET_HEADER, TICKET_SALT, TICKET_S = "x-upload-ticket", "registry.upload", 3_600
 FIELDS = ("pooling", "note", "promote")
-CHANGE_VERSION = "registry.change_version"
 
 _SORRY = "Something went wrong on our side. Quote the request id {} when you report it"
 
@@ -140,7 +140,7 @@ async def _identify(request: Request, admit: Admit) -> tuple[KeyFacts, str]:
     ticket = request.headers.get(TICKET_HEADER)
     if ticket is None:
         facts = await admit(request.scope["headers"], Scope.PUSH)
-        return facts, f"{facts.name} ({facts.id})"
+        return facts, facts.actor
     return await in_thread(lambda: _holder(ticket))
 
 
@@ -151,11 +151,11 @@ def _holder(ticket: str) -> tuple[KeyFacts, str]:
     except (signing.BadSignature, KeyError, TypeError) as error:
         raise refused from error
     user = get_user_model()._default_manager.filter(pk=user_id, is_active=True).first()
-    if user is None or not user.has_perm(CHANGE_VERSION):
+    if user is None or not has_scope(scopes_of(user), Scope.PUSH):
         raise refused
     name = user.get_username()
-    scopes = frozenset({Scope.PUSH, Scope.PROMOTE})
-    return KeyFacts(id=f"user:{user.pk}", name=name, scopes=scopes), f"{name} (admin)"
+    facts = KeyFacts(id=f"user:{user.pk}", name=name, scopes=scopes_of(user))
+    return facts, f"{name} (admin)"
 
 
 def _wanted(name: str, fields: Mapping[str, str]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from registry.services import audit
 
 @admin.register(Event)
 class EventAdmin(FactsAdmin):
+    purpose = "Who did what to which model, when and why: a chain that shows any change to it."
+    empty = "Nothing has happened yet. The first registered model begins the log."
     list_display = [
         "at",
         "model_name",

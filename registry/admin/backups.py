@@ -14,7 +14,9 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from access.facts import FactsAdmin
-from registry.admin.acts import CHANGE_VERSION, each, get_actor
+from access.persons import get_actor
+from access.scopes import Scope
+from registry.admin.acts import each
 from registry.errors import RegistryError
 from registry.models import Backup
 from registry.services import backups, sweeping
@@ -37,6 +39,11 @@ class BackupForm(forms.Form):
 
 @admin.register(Backup)
 class BackupAdmin(FactsAdmin):
+    purpose = (
+        "Snapshots of the database and the files, where they lie, and whether they were read again."
+    )
+    empty = "There is no backup yet. Name a target in BELLWETHER_BACKUPS, then back up."
+    way_out = ("admin:registry_backup_back_up_now", "Back up now", Scope.PROMOTE)
     list_display = ["snapshot", "target", "size", "sent", "created_at", "created_by", "is_sound"]
     list_filter = ["target", "is_sound"]
     search_fields = ["snapshot"]
@@ -44,9 +51,6 @@ class BackupAdmin(FactsAdmin):
     ordering = ["-created_at"]
     actions = ["verify"]
     actions_list = ["back_up_now", "sweep"]
-
-    def has_promote_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(CHANGE_VERSION)
 
     @admin.display(description="MB", ordering="n_bytes")
     def size(self, row: Backup) -> str:

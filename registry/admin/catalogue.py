@@ -6,12 +6,18 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
+from unfold.decorators import action
 
 from access.facts import FactsAdmin
+from access.persons import get_actor
+from access.scopes import Scope
 from registry import services
-from registry.admin.acts import CHANGE_VERSION, each, get_actor
+from registry.admin.acts import each, each_after_asking
 from registry.admin.cards import CardPages
 from registry.admin.endpoints import EndpointActs, RegisterEndpointActs
 from registry.admin.routes import RouteActs
@@ -23,18 +29,19 @@ from registry.specs import RouteMode
 
 @admin.register(RegisteredModel)
 class RegisteredModelAdmin(PolicyActs, RegisterEndpointActs):
+    purpose = "The models that this server knows, and which version of each answers."
+    empty = "No model is registered yet. Import one, upload an archive, or push one with hf upload."
+    way_out = ("admin:registry_operation_changelist", "Bring a model in", Scope.PUSH)
     list_display = ["__str__", "live", "versions", "description", "created_at"]
     search_fields = ["namespace", "name", "description"]
     list_filter = ["namespace"]
     readonly_fields = ["live", "versions"]
     actions = ["roll_back", *RegisterEndpointActs.ENDPOINT_ACTS, *PolicyActs.POLICY_ACTS]
+    actions_list = ["make_model"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RegisteredModel]:
         rows: QuerySet[RegisteredModel] = super().get_queryset(request)
         return rows.annotate(n_versions=Count("versions")).prefetch_related("routes__version")
-
-    def has_promote_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(CHANGE_VERSION)
 
     @admin.display(description="live version")
     def live(self, row: RegisteredModel) -> str:
@@ -46,17 +53,29 @@ class RegisteredModelAdmin(PolicyActs, RegisterEndpointActs):
         url = reverse("admin:registry_version_changelist")
         return format_html('<a href="{}?model__id__exact={}">{}</a>', url, row.pk, row.n_versions)
 
+    @action(  # type: ignore[untyped-decorator]
+        description="New model", url_path="make", permissions=["push"], icon="add"
+    )
+    def make_model(self, request: HttpRequest) -> HttpResponseBase:
+        return redirect("dashboard:model-make")
+
     @admin.action(description="Roll back to the version live before", permissions=["promote"])
-    def roll_back(self, request: HttpRequest, rows: QuerySet[RegisteredModel]) -> None:
-        def work(row: RegisteredModel) -> str:
-            version = services.rollback(str(row), actor=get_actor(request))
+    def roll_back(
+        self, request: HttpRequest, rows: QuerySet[RegisteredModel]
+    ) -> TemplateResponse | None:
+        def work(row: RegisteredModel, reason: str) -> str:
+            version = services.rollback(str(row), actor=get_actor(request), reason=reason)
             return f"{row} version {version.number} is live"
 
-        each(self, request, rows, work)
+        what = "The version that was live before answers all requests again. Canaries end with it."
+        return each_after_asking(self, request, rows, "roll_back", what, work)
 
 
 @admin.register(Version)
 class VersionAdmin(RouteActs, EndpointActs, CardPages):
+    purpose = "Every version of every model, as it was sealed; what it may do is decided here."
+    empty = "No version is sealed yet. Import a model, upload an archive, or push one."
+    way_out = ("admin:registry_operation_changelist", "Bring a model in", Scope.PUSH)
     list_display = ["__str__", "live", "state", "task", "size", "created_at", "created_by"]
     list_filter = ["state", "task", "model"]
     search_fields = ["model__namespace", "model__name", "digest", "note"]
@@ -78,9 +97,6 @@ class VersionAdmin(RouteActs, EndpointActs, CardPages):
         rows: QuerySet[Version] = super().get_queryset(request)
         return rows.prefetch_related("routes")
 
-    def has_promote_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(CHANGE_VERSION)
-
     @admin.display(boolean=True)
     def live(self, row: Version) -> bool:
         return any(route.mode == RouteMode.LIVE for route in row.routes.all())
@@ -90,15 +106,19 @@ class VersionAdmin(RouteActs, EndpointActs, CardPages):
         return f"{row.n_bytes / 1e6:.1f}"
 
     @admin.action(description="Promote: let it answer all requests", permissions=["promote"])
-    def promote(self, request: HttpRequest, rows: QuerySet[Version]) -> None:
+    def promote(self, request: HttpRequest, rows: QuerySet[Version]) -> TemplateResponse | None:
         if rows.values("model").distinct().count() != rows.count():
             self.message_user(request, "Select one version of a model.", messages.ERROR)
-            return
-        each(self, request, rows, _changing(services.promote, "is live", get_actor(request)))
+            return None
+        work = _changing(services.promote, "is live", get_actor(request))
+        what = "This version answers all of its model's requests from now on. Canaries end with it."
+        return each_after_asking(self, request, rows, "promote", what, work)
 
     @admin.action(description="Retire: take it out of use for good", permissions=["promote"])
-    def retire(self, request: HttpRequest, rows: QuerySet[Version]) -> None:
-        each(self, request, rows, _changing(services.retire, "is retired", get_actor(request)))
+    def retire(self, request: HttpRequest, rows: QuerySet[Version]) -> TemplateResponse | None:
+        work = _changing(services.retire, "is retired", get_actor(request))
+        what = "Never routed again. Its files may be swept once nothing else needs them."
+        return each_after_asking(self, request, rows, "retire", what, work)
 
     @admin.action(description="Verify: read every stored byte again", permissions=["promote"])
     def verify(self, request: HttpRequest, rows: QuerySet[Version]) -> None:
@@ -108,6 +128,9 @@ class VersionAdmin(RouteActs, EndpointActs, CardPages):
 
 @admin.register(Blob)
 class BlobAdmin(FactsAdmin):
+    purpose = "Stored files by their digest, and how many versions share each."
+    empty = "No file is stored yet; the first version brings some."
+    way_out = ("admin:registry_operation_changelist", "Bring a model in", Scope.PUSH)
     list_display = ["sha256", "size", "n_versions", "created_at"]
     search_fields = ["=sha256"]
     ordering = ["-created_at"]
@@ -122,9 +145,11 @@ class BlobAdmin(FactsAdmin):
         return int(row.n_users)
 
 
-def _changing(change: Callable[..., object], outcome: str, actor: str) -> Callable[[Version], str]:
-    def work(row: Version) -> str:
-        change(str(row.model), row.number, actor=actor, reason="in the admin")
+def _changing(
+    change: Callable[..., object], outcome: str, actor: str
+) -> Callable[[Version, str], str]:
+    def work(row: Version, reason: str) -> str:
+        change(str(row.model), row.number, actor=actor, reason=reason)
         return f"{row} {outcome}"
 
     return work

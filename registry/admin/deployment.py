@@ -23,6 +23,8 @@ _TABLE = (
 class ReplicaAdmin(FactsAdmin):
     """A row for each process that serves, gone half a minute after it was last heard of."""
 
+    purpose = "The processes that serve now, what each has in memory and how well it is."
+    empty = "No serving process has been heard of in the last half minute. Start one: make serve."
     list_display = ["id", "ready", "alive", "serves", "memory", "started_at", "heartbeat_at"]
     readonly_fields = ["versions", "serves", "memory", "alive"]
     exclude = ["states", "rss_bytes"]
@@ -61,6 +63,8 @@ class ReplicaAdmin(FactsAdmin):
 class GoldenAdmin(FactsAdmin):
     """Golden inputs come with a version's files or are made from it; nobody types them in."""
 
+    purpose = "Inputs that a version must answer as it did before, or it gets no traffic."
+    empty = "There are none yet: they are made with a version's first loading."
     list_display = ["version", "n_cases", "tolerance", "is_given", "created_at"]
     list_filter = ["is_given"]
     list_select_related = ["version__model"]

@@ -9,8 +9,9 @@ from django.template.response import TemplateResponse
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from access.facts import FactsAdmin
+from access.persons import get_actor
 from registry import tasks
-from registry.admin.acts import each, get_actor
+from registry.admin.acts import each
 from registry.api.endpoint_shapes import MAX_ENDPOINT_CHARS
 from registry.errors import InvalidField
 from registry.location import open_store

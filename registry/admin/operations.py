@@ -21,8 +21,9 @@ from unfold.widgets import (
 )
 
 from access.facts import FactsAdmin
+from access.persons import get_actor
 from registry import tasks
-from registry.admin.acts import CHANGE_VERSION, each, get_actor
+from registry.admin.acts import each
 from registry.errors import RegistryError
 from registry.models import MAX_TEXT_CHARS, Operation
 from registry.names import MAX_NAME_CHARS
@@ -85,6 +86,11 @@ class ImportForm(VersionForm):
 
 @admin.register(Operation)
 class OperationAdmin(FactsAdmin):
+    purpose = "Long work: imports, archives, backups, checks. How far each is, and how it ended."
+    empty = (
+        "No long work was asked for yet. Import a model or upload an archive with the "
+        "buttons above."
+    )
     list_display = ["title", "state", "progress", "outcome", "actor", "created_at"]
     list_filter = ["kind", "state"]
     search_fields = ["title", "actor", "message"]
@@ -96,9 +102,6 @@ class OperationAdmin(FactsAdmin):
     show_full_result_count = False
     list_before_template = "admin/registry/operation_refresh.html"
     change_form_before_template = "admin/registry/operation_refresh.html"
-
-    def has_promote_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm(CHANGE_VERSION)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -131,8 +134,8 @@ class OperationAdmin(FactsAdmin):
         percent = min(100, 100 * row.done // row.total)
         return format_html(
             '<div class="bg-base-100 rounded-default w-32 dark:bg-base-800" role="progressbar" '
-            'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{}"><div class="h-1.5 '
-            'bg-primary-600 rounded-default" style="width: {}%"></div></div>'
+            'aria-label="progress" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{}">'
+            '<div class="h-1.5 bg-primary-600 rounded-default" style="width: {}%"></div></div>'
             "<span>{} % of {}</span>",
             percent,
             percent,
@@ -168,10 +171,10 @@ class OperationAdmin(FactsAdmin):
         each(self, request, rows, work)
 
     @action(  # type: ignore[untyped-decorator]
-        description="Import a model", url_path="import", permissions=["promote"], icon="add"
+        description="Import a model", url_path="import", permissions=["push"], icon="add"
     )
     def import_model(self, request: HttpRequest) -> HttpResponseBase:
-        form = ImportForm(request.POST or None)
+        form = ImportForm(request.POST or None, initial=_given(request))
         if request.method == "POST" and form.is_valid():
             try:
                 return self._start_import(request, form.cleaned_data)
@@ -180,12 +183,16 @@ class OperationAdmin(FactsAdmin):
         return self._page(request, "Import a model from a Hub", form, "operation_import.html")
 
     @action(  # type: ignore[untyped-decorator]
-        description="Upload an archive", url_path="upload", permissions=["promote"], icon="upload"
+        description="Upload an archive", url_path="upload", permissions=["push"], icon="upload"
     )
     def upload_archive(self, request: HttpRequest) -> HttpResponseBase:
         context = {"ticket": make_ticket(int(request.user.pk or 0))}
         return self._page(
-            request, "Upload an archive", VersionForm(), "operation_upload.html", context
+            request,
+            "Upload an archive",
+            VersionForm(initial=_given(request)),
+            "operation_upload.html",
+            context,
         )
 
     def _start_import(self, request: HttpRequest, wanted: dict[str, Any]) -> HttpResponseBase:
@@ -221,6 +228,11 @@ class OperationAdmin(FactsAdmin):
             **(more or {}),
         }
         return TemplateResponse(request, f"admin/registry/{template}", context)
+
+
+def _given(request: HttpRequest) -> dict[str, str]:
+    """The model that the page which links here is about: `?name=`."""
+    return {"name": request.GET.get("name", "")[:MAX_NAME_CHARS]}
 
 
 def _is_told(value: object) -> bool:

@@ -5,13 +5,16 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from access.facts import FactsAdmin
+from access.persons import get_actor
 from registry import services
-from registry.admin.acts import CHANGE_VERSION, each, get_actor
+from registry.admin.acts import each
 from registry.models import Commit, Ref
 
 
 @admin.register(Commit)
 class CommitAdmin(FactsAdmin):
+    purpose = "What was pushed by the Hugging Face clients, before it becomes a version."
+    empty = "Nothing was pushed yet. Set HF_ENDPOINT to this server and use hf upload."
     list_display = ["short", "model", "title", "names", "author", "created_at"]
     list_filter = ["model"]
     search_fields = ["oid", "title", "model__namespace", "model__name"]
@@ -26,9 +29,6 @@ class CommitAdmin(FactsAdmin):
         rows: QuerySet[Commit] = super().get_queryset(request)
         return rows.prefetch_related("refs", "versions")
 
-    def has_promote_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(CHANGE_VERSION)
-
     @admin.display(description="commit", ordering="oid")
     def short(self, row: Commit) -> str:
         return row.oid[:12]
@@ -38,7 +38,7 @@ class CommitAdmin(FactsAdmin):
         versions = [f"v{version.number}" for version in row.versions.all()]
         return ", ".join([*versions, *(ref.name for ref in row.refs.all())]) or "–"
 
-    @admin.action(description="Seal: make it the next version", permissions=["promote"])
+    @admin.action(description="Seal: make it the next version", permissions=["push"])
     def seal(self, request: HttpRequest, rows: QuerySet[Commit]) -> None:
         def work(row: Commit) -> str:
             done = services.seal(str(row.model), row.oid, actor=get_actor(request))
@@ -50,6 +50,8 @@ class CommitAdmin(FactsAdmin):
 
 @admin.register(Ref)
 class RefAdmin(FactsAdmin):
+    purpose = "Names for commits and versions: branches grow, tags stay, aliases move."
+    empty = "There is no branch or tag yet; the first push makes main."
     list_display = ["name", "kind", "model", "short", "updated_at"]
     list_filter = ["kind", "model"]
     search_fields = ["name", "model__namespace", "model__name"]

@@ -9,12 +9,14 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from access.facts import FactsAdmin
+from access.persons import get_actor
+from access.scopes import Scope
 from registry import services
-from registry.admin.acts import each, get_actor
-from registry.models import MAX_TEXT_CHARS, Route, Version
+from registry.admin.acts import ReasonForm, each
+from registry.models import Route, Version
 from registry.routes import WHOLE, Routes, with_canary, with_shadow, without
 from registry.services.common import lock_model
 from registry.services.routes import current_routes
@@ -23,14 +25,6 @@ from registry.specs import RouteMode
 CANARY_PERCENT = 5
 SHADOW_PERCENT = 10
 Plan = Callable[[Routes, int, int], Routes]
-
-
-class ReasonForm(forms.Form):
-    """Why it is done; kept with the event."""
-
-    reason = forms.CharField(
-        max_length=MAX_TEXT_CHARS, required=False, widget=UnfoldAdminTextInputWidget()
-    )
 
 
 class ShareForm(ReasonForm):
@@ -44,6 +38,9 @@ class ShareForm(ReasonForm):
 
 @admin.register(Route)
 class RouteAdmin(FactsAdmin):
+    purpose = "Which versions answer, with which share, and which only see copies."
+    empty = "Nothing is routed: no model answers. Promote a version."
+    way_out = ("admin:registry_version_changelist", "Go to the versions", Scope.READ)
     list_display = ["model", "number", "role", "weight", "position"]
     list_filter = ["mode"]
     search_fields = ["model__namespace", "model__name"]

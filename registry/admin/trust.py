@@ -9,13 +9,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from access.facts import FactsAdmin
-from registry.admin.acts import CHANGE_VERSION, each, get_actor
+from access.persons import get_actor
+from registry.admin.acts import each
 from registry.errors import RegistryError
 from registry.models import RegisteredModel, Signature, TrustedKey
 from registry.services import signing, trust
 from registry.signatures import parse_public_key
-
-CHANGE_KEYS = "registry.change_trustedkey"
 
 
 class TrustedKeyForm(forms.ModelForm[TrustedKey]):
@@ -45,16 +44,15 @@ class TrustedKeyForm(forms.ModelForm[TrustedKey]):
 
 @admin.register(TrustedKey)
 class TrustedKeyAdmin(FactsAdmin):
+    purpose = "Public keys whose signatures on versions count."
+    empty = "No key is trusted yet, so no signature counts. Add one to ask for signed versions."
     list_display = ["name", "fingerprint", "scope", "added_by", "created_at"]
     search_fields = ["name", "=fingerprint"]
     list_select_related = ["model"]
     actions = ["distrust"]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("registry.add_trustedkey")
-
-    def has_distrust_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(CHANGE_KEYS)
+        return self.has_admin_permission(request)
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
@@ -72,7 +70,7 @@ class TrustedKeyAdmin(FactsAdmin):
     def scope(self, row: TrustedKey) -> str:
         return str(row.model) if row.model else "every model"
 
-    @admin.action(description="No longer trust", permissions=["distrust"])
+    @admin.action(description="No longer trust", permissions=["admin"])
     def distrust(self, request: HttpRequest, rows: QuerySet[TrustedKey]) -> None:
         def work(row: TrustedKey) -> str:
             left = trust.distrust_key(
@@ -86,6 +84,8 @@ class TrustedKeyAdmin(FactsAdmin):
 
 @admin.register(Signature)
 class SignatureAdmin(FactsAdmin):
+    purpose = "Signatures on versions, and whether they count now."
+    empty = "No version was signed yet."
     list_display = ["version", "fingerprint", "worth", "added_by", "created_at"]
     search_fields = ["=fingerprint", "version__model__namespace", "version__model__name"]
     list_select_related = ["version__model"]
@@ -106,14 +106,11 @@ class PolicyActs(FactsAdmin):
 
     POLICY_ACTS = ("require_signature", "allow_unsigned")
 
-    def has_policy_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(CHANGE_VERSION) and request.user.has_perm(CHANGE_KEYS)
-
-    @admin.action(description="Policy: only signed versions may be routed", permissions=["policy"])
+    @admin.action(description="Policy: only signed versions may be routed", permissions=["admin"])
     def require_signature(self, request: HttpRequest, rows: QuerySet[RegisteredModel]) -> None:
         self._set(request, rows, wanted=True)
 
-    @admin.action(description="Policy: unsigned versions may be routed", permissions=["policy"])
+    @admin.action(description="Policy: unsigned versions may be routed", permissions=["admin"])
     def allow_unsigned(self, request: HttpRequest, rows: QuerySet[RegisteredModel]) -> None:
         self._set(request, rows, wanted=False)
 

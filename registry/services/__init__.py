@@ -23,8 +23,14 @@ from registry.services.registration import (
     register_source,
 )
 from registry.services.rejecting import reinstate, reject
-from registry.services.routes import load_routes, reshuffle, set_routes
-from registry.services.routing import promote, retire, rollback
+from registry.services.routes import hold_routes, load_routes, reshuffle, set_routes
+from registry.services.routing import (
+    plan_promotion,
+    plan_rollback,
+    promote,
+    retire,
+    rollback,
+)
 from registry.services.sealing import adopt_versions, seal
 from registry.services.upkeep import VerifyResult, recover, verify, verify_all
 
@@ -42,11 +48,14 @@ __all__ = [
     "delete_model",
     "delete_tag",
     "ensure_model",
+    "hold_routes",
     "keep_file",
     "lease_blobs",
     "load_routes",
     "note_erasure",
     "note_event",
+    "plan_promotion",
+    "plan_rollback",
     "promote",
     "readable_blobs",
     "recover",

@@ -158,12 +158,6 @@ def request_check(name: str, snapshot: str | None, *, actor: str) -> UUID:
     )
 
 
-@worker(OperationKind.VERIFY)
-def _work_check(watch: Watch) -> dict[str, Any]:
-    target = find_target(watch.parameters["backup"])
-    return report(check(target, snapshot=watch.parameters["snapshot"], progress=watch))
-
-
 def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """The tags, sorted and each once, if they are legal; raises InvalidField."""
     checked = tuple(sorted(set(tags)))

@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from registry.errors import ModelIsLive
+from registry.errors import InvalidField, ModelIsLive
 from registry.models import Route, Version
 from registry.services.common import (
     add_event,
@@ -15,19 +15,27 @@ from registry.specs import EventKind
 
 
 @transaction.atomic
-def delete_model(name: str, *, actor: str, reason: str = "") -> None:
+def delete_model(name: str, *, actor: str, reason: str = "", force: bool = False) -> None:
     """Delete a model with all its versions, commits and names. There is no way back but a backup.
 
+    `force` (with a reason) deletes one that answers requests: from then on nobody gets an answer.
     Raises ModelNotFound, InvalidField, or ModelIsLive while one of its versions is routed.
     """
     actor, reason = check_actor(actor), check_text("reason", reason)
+    if force and not reason:
+        raise InvalidField("reason must say why, with force", details={"field": "reason"})
     model = lock_model(name)
-    if Route.objects.filter(model=model).exists():
+    routes = Route.objects.filter(model=model)
+    numbers = list(routes.order_by("position").values_list("version__number", flat=True))
+    if numbers and not force:
         raise ModelIsLive(
-            f"{name} answers requests: take its routes away before deleting it",
+            f"{name} answers requests: delete it with force, and a reason, if nobody needs them",
             details={"model": name},
         )
-    details = {"n_versions": Version.objects.filter(model=model).count()}
+    routes.delete()
+    details: dict[str, object] = {"n_versions": Version.objects.filter(model=model).count()}
+    if numbers:
+        details |= {"forced": True, "routed": numbers}
     add_event(EventKind.DELETED, model, actor=actor, reason=reason, details=details)
     model.delete()
     raise_generation()

@@ -69,22 +69,36 @@ def restore(
     BackupDamaged, TargetUnreachable, ModelNotFound, VersionNotFound, VersionConflict or StoreError.
     """
     chosen = load_snapshot(target, snapshot)
-    parameters = {"target": target.label, "snapshot": chosen.name, "missing": only_missing}
+    parameters = {
+        "target": target.label,
+        "snapshot": chosen.name,
+        "missing": only_missing,
+        "version": version,
+    }
     operation = operations.start(
         OperationKind.RESTORE, f"Restore from {target.label}", actor=actor, parameters=parameters
     )
     with operations.running(operation, progress=progress) as watch:
-        rows = fetch_rows(target, chosen)
-        if version is not None:
-            wanted = pick_version(rows, *version, _load_here())
-        elif only_missing:
-            wanted = pick_missing(rows, _load_here())
-        else:
-            _check_empty()
-            wanted = rows
-        is_whole = wanted is rows
-        watch.result = _Restore(target, chosen, wanted, watch, is_whole=is_whole).run()
+        watch.result = run_restore(target, chosen, watch)
     return watch.result
+
+
+def run_restore(target: Target, chosen: Snapshot, watch: Watch) -> dict[str, Any]:
+    """The work of a running restore: what `watch.parameters` ask for; raises what `restore` does.
+
+    They are `missing` (bool) and `version` ([model, number] or None).
+    """
+    rows = fetch_rows(target, chosen)
+    version = watch.parameters.get("version")
+    if version is not None:
+        model, number = version
+        wanted = pick_version(rows, model, number, _load_here())
+    elif watch.parameters["missing"]:
+        wanted = pick_missing(rows, _load_here())
+    else:
+        _check_empty()
+        wanted = rows
+    return _Restore(target, chosen, wanted, watch, is_whole=wanted is rows).run()
 
 
 def _check_empty() -> None:

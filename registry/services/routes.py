@@ -8,6 +8,7 @@ from registry.errors import (
     IncompatibleVersion,
     InvalidField,
     InvalidManifest,
+    RoutesChanged,
     VersionDamaged,
     VersionNotRoutable,
 )
@@ -31,6 +32,21 @@ from registry.specs import EventKind, RouteMode, Stickiness, VersionState
 def load_routes(name: str) -> Routes:
     """A model's routes, the stable one first; raises ModelNotFound."""
     return current_routes(find_model(name))
+
+
+def hold_routes(name: str, seen: int) -> Routes:
+    """The model's routes, which nobody else changes until the caller's transaction ends.
+
+    `seen` is their generation as the caller knows it. Raises RoutesChanged where somebody has
+    changed them since, and ModelNotFound.
+    """
+    model = lock_model(name)
+    if model.routes_generation != seen:
+        raise RoutesChanged(
+            f"the routes of {name} were changed meanwhile: look at them again, then decide",
+            details={"model": name, "seen": seen, "generation": model.routes_generation},
+        )
+    return current_routes(model)
 
 
 @transaction.atomic

@@ -5,7 +5,7 @@ from django.db import transaction
 from registry.errors import NothingToRollBack, VersionIsLive, VersionNotRoutable
 from registry.history import choose_rollback
 from registry.models import RegisteredModel, Route, Version
-from registry.queries import find_version, version_spec
+from registry.queries import find_model, find_version, version_spec
 from registry.refs import load_changes
 from registry.routes import Routes, live_of, with_live_alone
 from registry.services.common import add_event, check_actor, check_text, lock_model
@@ -50,16 +50,25 @@ def rollback(name: str, *, actor: str, reason: str = "") -> VersionSpec:
     actor, reason = check_actor(actor), check_text("reason", reason)
     model = lock_model(name)
     before = current_routes(model)
-    live = next(iter(_live_numbers(before)), None)
-    number = None if live is None else _choose_earlier(model, live)
-    if number is None:
-        raise NothingToRollBack(
-            f"{name} has no earlier version that was live and can be routed: promote one instead",
-            details={"model": name, "live": live},
-        )
-    version = find_version(model, number)
+    version = _find_earlier(model, before)
     _make_live(EventKind.ROLLED_BACK, version, before, actor=actor, reason=reason)
     return version_spec(version)
+
+
+def plan_promotion(name: str, number: int) -> Routes:
+    """The routes that `promote` would make now; raises what it raises."""
+    model = find_model(name)
+    version = find_version(model, number)
+    check_routable(version)
+    before = current_routes(model)
+    return before if _live_numbers(before) == [number] else _routes_with(version, before)
+
+
+def plan_rollback(name: str) -> Routes:
+    """The routes that `rollback` would make now; raises ModelNotFound or NothingToRollBack."""
+    model = find_model(name)
+    before = current_routes(model)
+    return _routes_with(_find_earlier(model, before), before)
 
 
 @transaction.atomic
@@ -89,13 +98,32 @@ def _live_numbers(routes: Routes) -> list[int]:
 def _make_live(
     kind: EventKind, version: Version, before: Routes, *, actor: str, reason: str
 ) -> None:
-    """Let `version` alone answer; shadows stay where they can still be compared with it."""
-    model = version.model
+    """Let `version` alone answer."""
+    routes = _routes_with(version, before)
+    replace_routes(kind, version.model, routes, actor=actor, reason=reason)
+
+
+def _routes_with(version: Version, before: Routes) -> Routes:
+    """`version` alone is live; shadows stay where they can still be compared with it."""
     stable, *shadows = with_live_alone(before, version.number)
     kept = [
-        route for route in shadows if is_compatible(version, find_version(model, route.version))
+        route
+        for route in shadows
+        if is_compatible(version, find_version(version.model, route.version))
     ]
-    replace_routes(kind, model, (stable, *kept), actor=actor, reason=reason)
+    return (stable, *kept)
+
+
+def _find_earlier(model: RegisteredModel, before: Routes) -> Version:
+    """The version to roll back to; raises NothingToRollBack."""
+    live = next(iter(_live_numbers(before)), None)
+    number = None if live is None else _choose_earlier(model, live)
+    if number is None:
+        raise NothingToRollBack(
+            f"{model} has no earlier version that was live and can be routed: promote one instead",
+            details={"model": str(model), "live": live},
+        )
+    return find_version(model, number)
 
 
 def _choose_earlier(model: RegisteredModel, live: int) -> int | None:

@@ -1,9 +1,9 @@
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
 from registry import queries, services
 from registry.models import Event, Version
+from tests.access.people import make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.registry.urls")]
 TABLES = ["registeredmodel", "version", "route", "event", "blob"]
@@ -11,7 +11,7 @@ TABLES = ["registeredmodel", "version", "route", "event", "blob"]
 
 def act(client, table: str, action: str, *ids: object) -> str:
     url = reverse(f"admin:registry_{table}_changelist")
-    data = {"action": action, "_selected_action": list(ids)}
+    data = {"action": action, "_selected_action": list(ids), "confirmed": "yes"}
     answer = client.post(url, data, follow=True)
     assert answer.status_code == 200
     return " ".join(str(message) for message in answer.context["messages"])
@@ -50,6 +50,32 @@ def test_actions_go_through_services_in_the_users_name(two, admin_client):
     assert "is sound" in act(admin_client, "version", "verify", second)
 
 
+@pytest.mark.parametrize("action", ["promote", "retire"])
+def test_what_changes_who_answers_asks_first(two, admin_client, action):
+    url = reverse("admin:registry_version_changelist")
+    asked = admin_client.post(url, {"action": action, "_selected_action": [ids()[1]]})
+    assert "team/tiny version 2" in asked.content.decode()
+    assert queries.load_live_version("team/tiny").number == 1
+    assert Version.objects.get(number=2).state == "sealed"
+
+
+def test_rolling_back_asks_first_and_keeps_the_reason(two, admin_client):
+    services.promote("team/tiny", 2, actor="alice")
+    url = reverse("admin:registry_registeredmodel_changelist")
+    chosen = {"action": "roll_back", "_selected_action": [Version.objects.first().model_id]}
+    assert "Canaries end" in admin_client.post(url, chosen).content.decode()
+    assert queries.load_live_version("team/tiny").number == 2
+    admin_client.post(url, chosen | {"confirmed": "yes", "reason": "slow"})
+    assert queries.load_live_version("team/tiny").number == 1
+    assert Event.objects.order_by("-id").first().reason == "slow"
+
+
+@pytest.mark.parametrize("act", ["import_model", "upload_archive"])
+def test_a_link_can_fill_the_name_in(two, admin_client, act):
+    page = admin_client.get(reverse(f"admin:registry_operation_{act}"), {"name": "team/tiny"})
+    assert 'value="team/tiny"' in page.content.decode()
+
+
 def test_an_action_that_is_refused_says_why(two, admin_client):
     first, second = ids()
     assert "promote another version first" in act(admin_client, "version", "retire", first)
@@ -66,8 +92,6 @@ def test_damage_is_shown(two, admin_client):
 
 
 def test_who_may_only_look_cannot_act(two, client):
-    user = User.objects.create_user("bob", password="b", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
-    client.force_login(user)
+    client.force_login(make_person("viewer"))
     act(client, "version", "promote", ids()[1])
     assert queries.load_live_version("team/tiny").number == 1

@@ -4,7 +4,7 @@ import io
 import json
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.urls import reverse
@@ -14,6 +14,7 @@ from access.services import create_key
 from registry import services
 from registry.models import Event, RegisteredModel, TrustedKey, Version
 from registry.services import audit, trust
+from tests.access.people import make_person
 from tests.registry.builders import build_model_dir
 from tests.registry.test_signing import RECORDED, Keys
 
@@ -244,8 +245,7 @@ def test_who_may_not_look_at_versions_sees_no_diff(two, client):
     one, other = Version.objects.order_by("number")
     url = reverse("admin:registry_version_diff", args=[one.pk, other.pk])
     assert client.get(url).status_code == 403
-    user.user_permissions.set(Permission.objects.filter(codename="view_version"))
-    client.force_login(User.objects.get(pk=user.pk))
+    client.force_login(make_person("viewer"))
     assert client.get(url).status_code == 200
 
 

@@ -10,6 +10,7 @@ from registry.errors import (
     BlobNotHere,
     ContentRefused,
     EntryNotFound,
+    InvalidField,
     InvalidPath,
     InvalidRef,
     ModelIsLive,
@@ -308,9 +309,11 @@ def test_a_deleted_model_leaves_its_events_and_its_name(register):
     services.promote(MODEL, 1, actor="alice")
     with pytest.raises(ModelIsLive):
         services.delete_model(MODEL, actor="alice")
-    find_model(MODEL).routes.all().delete()
+    with pytest.raises(InvalidField):
+        services.delete_model(MODEL, actor="alice", force=True)
     n_events = Event.objects.count()
-    services.delete_model(MODEL, actor="alice", reason="no longer needed")
+    services.delete_model(MODEL, actor="alice", reason="no longer needed", force=True)
+    assert Event.objects.first().details["routed"] == [1]
     assert not RegisteredModel.objects.exists()
     assert Event.objects.filter(model_name=MODEL, model=None).count() == n_events + 1
     assert register(1).number == 1

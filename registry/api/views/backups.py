@@ -12,8 +12,9 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
+from access.drf import get_actor
 from registry.api.operation_shapes import OperationSerializer
-from registry.api.views.common import TAG, get_actor, read
+from registry.api.views.common import TAG, read
 from registry.models import Backup
 from registry.services import backups, operations
 

@@ -1,14 +1,16 @@
 """Models, versions and events over HTTP. Every change goes through services."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from access.drf import get_actor
 from registry import queries, services
 from registry.api.serializers import (
     EventSerializer,
@@ -20,7 +22,7 @@ from registry.api.serializers import (
     VersionDetailSerializer,
     VersionSerializer,
 )
-from registry.api.views.common import MODEL, TAG, VERSION, ListOfModel, get_actor, read
+from registry.api.views.common import MODEL, TAG, VERSION, ListOfModel, read
 from registry.models import Event, RegisteredModel, Version
 from registry.services.upkeep import VerifyResult, report
 
@@ -72,15 +74,25 @@ class ModelView(APIView):
 
     @extend_schema(
         summary="Delete a model with all its versions",
-        description="Refused while one of its versions is routed. Only a backup brings the files "
-        "back; the events stay.",
+        description="Refused while one of its versions is routed, unless `force` is true and a "
+        "`reason` is given. What was kept about it is erased soon after: predictions, labels, "
+        "references, monitors, alerts. Only a backup brings the files back; the events stay.",
         tags=TAG,
-        parameters=[*MODEL, OpenApiParameter("reason", str, description="Kept with the event.")],
+        parameters=[
+            *MODEL,
+            OpenApiParameter("reason", str, description="Kept with the event."),
+            OpenApiParameter("force", bool, description="Also while it answers requests."),
+        ],
         responses={204: None},
     )
     def delete(self, request: Request, namespace: str, name: str) -> Response:
-        reason = request.query_params.get("reason", "")
-        services.delete_model(f"{namespace}/{name}", actor=get_actor(request), reason=reason)
+        query = request.query_params
+        services.delete_model(
+            f"{namespace}/{name}",
+            actor=get_actor(request),
+            reason=query.get("reason", ""),
+            force=query.get("force", "").lower() in ("1", "true", "yes"),
+        )
         return Response(status=204)
 
 
@@ -114,60 +126,50 @@ class VersionView(APIView):
         return _version_response(f"{namespace}/{name}", number)
 
 
-class PromoteView(APIView):
-    """Let a version answer."""
+class _ReasonedAct(APIView):
+    """One act on a version, for a reason that its event keeps."""
 
     required_scopes = {"POST": "promote"}
+    act: Callable[..., object]
 
     @extend_schema(
+        tags=TAG, parameters=VERSION, request=ReasonSerializer, responses=VersionDetailSerializer
+    )
+    def post(self, request: Request, namespace: str, name: str, number: int) -> Response:
+        model, reason = f"{namespace}/{name}", read(ReasonSerializer, request)["reason"]
+        type(self).act(model, number, actor=get_actor(request), reason=reason)
+        return _version_response(model, number)
+
+
+@extend_schema_view(
+    post=extend_schema(
         summary="Let this version answer all requests",
         description="Promoting the live version again changes nothing.",
-        tags=TAG,
-        parameters=VERSION,
-        request=ReasonSerializer,
-        responses=VersionDetailSerializer,
     )
-    def post(self, request: Request, namespace: str, name: str, number: int) -> Response:
-        model, reason = f"{namespace}/{name}", read(ReasonSerializer, request)["reason"]
-        services.promote(model, number, actor=get_actor(request), reason=reason)
-        return _version_response(model, number)
+)
+class PromoteView(_ReasonedAct):
+    """Let a version answer."""
+
+    act = staticmethod(services.promote)
 
 
-class RetireView(APIView):
+@extend_schema_view(post=extend_schema(summary="Take this version out of use for good"))
+class RetireView(_ReasonedAct):
     """Take a version out of use."""
 
-    required_scopes = {"POST": "promote"}
-
-    @extend_schema(
-        summary="Take this version out of use for good",
-        tags=TAG,
-        parameters=VERSION,
-        request=ReasonSerializer,
-        responses=VersionDetailSerializer,
-    )
-    def post(self, request: Request, namespace: str, name: str, number: int) -> Response:
-        model, reason = f"{namespace}/{name}", read(ReasonSerializer, request)["reason"]
-        services.retire(model, number, actor=get_actor(request), reason=reason)
-        return _version_response(model, number)
+    act = staticmethod(services.retire)
 
 
-class ReinstateView(APIView):
-    """Let a rejected version be routed again."""
-
-    required_scopes = {"POST": "promote"}
-
-    @extend_schema(
+@extend_schema_view(
+    post=extend_schema(
         summary="Let a rejected version be routed again",
         description="A rollout that aborts rejects its candidate. The reason is required.",
-        tags=TAG,
-        parameters=VERSION,
-        request=ReasonSerializer,
-        responses=VersionDetailSerializer,
     )
-    def post(self, request: Request, namespace: str, name: str, number: int) -> Response:
-        model, reason = f"{namespace}/{name}", read(ReasonSerializer, request)["reason"]
-        services.reinstate(model, number, actor=get_actor(request), reason=reason)
-        return _version_response(model, number)
+)
+class ReinstateView(_ReasonedAct):
+    """Let a rejected version be routed again."""
+
+    act = staticmethod(services.reinstate)
 
 
 class VerifyView(APIView):

@@ -8,7 +8,6 @@ from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 
-from access.drf import get_facts
 from registry import queries
 from registry.models import RegisteredModel
 
@@ -37,9 +36,3 @@ def read(shape: type[serializers.Serializer[Any]], request: Request) -> dict[str
     serializer.is_valid(raise_exception=True)
     values: dict[str, Any] = serializer.validated_data
     return values
-
-
-def get_actor(request: Request) -> str:
-    """Who asks, as events keep it: the key's or account's name, and its id since names repeat."""
-    facts = get_facts(request)
-    return f"{facts.name} ({facts.id})" if facts else "unknown"

@@ -5,9 +5,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from access.drf import get_actor
 from registry.api.deployments import DeploymentSerializer
 from registry.api.serializers import ReasonSerializer
-from registry.api.views.common import MODEL, TAG, get_actor, read
+from registry.api.views.common import MODEL, TAG, read
 from registry.deployment import load_deployment
 from registry.services.swaps import retry_swap
 

@@ -8,6 +8,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
+from access.drf import get_actor
 from registry import queries, tasks
 from registry.api.endpoint_shapes import (
     EndpointSerializer,
@@ -17,7 +18,7 @@ from registry.api.endpoint_shapes import (
 )
 from registry.api.operation_shapes import OperationSerializer
 from registry.api.serializers import VersionDetailSerializer
-from registry.api.views.common import MODEL, TAG, get_actor, read
+from registry.api.views.common import MODEL, TAG, read
 from registry.remote.endpoints import EndpointPlan
 from registry.services import operations
 from registry.services.endpoints import describe_act, get_endpoint

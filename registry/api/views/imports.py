@@ -6,12 +6,12 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-from access.drf import get_facts
+from access.drf import get_actor, get_facts
 from access.entrance import get_gate
 from access.scopes import Scope
 from registry import tasks
 from registry.api.operation_shapes import ImportSerializer, OperationSerializer
-from registry.api.views.common import MODEL, TAG, get_actor, read
+from registry.api.views.common import MODEL, TAG, read
 from registry.services import importing, operations
 from registry.specs import OperationKind
 

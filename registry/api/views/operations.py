@@ -9,9 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from access.drf import get_actor
 from registry import tasks
 from registry.api.operation_shapes import OperationSerializer
-from registry.api.views.common import TAG, get_actor
+from registry.api.views.common import TAG
 from registry.models import Operation
 from registry.services import operations
 

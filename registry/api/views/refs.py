@@ -8,9 +8,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from access.drf import get_actor
 from registry import queries, services
 from registry.api.serializers import VersionDetailSerializer
-from registry.api.views.common import MODEL, TAG, get_actor, read
+from registry.api.views.common import MODEL, TAG, read
 from registry.models import MAX_TEXT_CHARS
 from registry.names import MAX_REF_CHARS
 from registry.refs import MAIN, load_refs

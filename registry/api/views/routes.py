@@ -5,9 +5,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from access.drf import get_actor
 from registry import queries, services
 from registry.api.serializers import RoutesSerializer, WantedRoutesSerializer
-from registry.api.views.common import MODEL, TAG, get_actor, read
+from registry.api.views.common import MODEL, TAG, read
 from registry.models import Route
 from registry.routes import WantedRoute
 from registry.specs import RouteMode, Stickiness

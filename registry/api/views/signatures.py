@@ -9,8 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from access.drf import get_actor
 from registry import queries
-from registry.api.views.common import MODEL, TAG, VERSION, get_actor, read
+from registry.api.views.common import MODEL, TAG, VERSION, read
 from registry.models import MAX_TEXT_CHARS
 from registry.names import MAX_NAME_CHARS
 from registry.services import signing, trust

@@ -118,7 +118,7 @@ LIST = "admin:registry_operation_changelist"
 def test_the_admin_says_what_to_do_when_there_is_nothing(admin_client):
     page = admin_client.get(reverse(LIST)).content.decode()
     assert "Nothing has been imported" in page
-    assert "location.reload" not in page
+    assert "operation_refresh.js" not in page
 
 
 def test_the_admin_shows_progress_and_refreshes_while_there_is_work(admin_client):
@@ -128,11 +128,11 @@ def test_the_admin_shows_progress_and_refreshes_while_there_is_work(admin_client
         for url in (reverse(LIST), reverse("admin:registry_operation_change", args=[operation])):
             page = admin_client.get(url).content.decode()
             assert "42 % of 10.0 MB" in page
-            assert "location.reload" in page
+            assert "operation_refresh.js" in page
         watch.result = {"version": 7}
     page = admin_client.get(reverse(LIST)).content.decode()
     assert "version 7" in page
-    assert "location.reload" not in page
+    assert "operation_refresh.js" not in page
 
 
 def test_the_admin_imports_a_model(server, admin_client):
