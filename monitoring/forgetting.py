@@ -51,9 +51,15 @@ def forget(subject: str, *, actor: str) -> Forgotten:
         raise InvalidFilter(
             f"'subject' must be 1 to {LONGEST_SUBJECT} characters.", details={"field": "subject"}
         )
+    return forget_hashed(Describer(secret=settings.SECRET_KEY).subject(subject), actor=actor)
+
+
+def forget_hashed(name: str, *, actor: str) -> Forgotten:
+    """As `forget`, of the subject whose keyed hash rows hold."""
+    if not name:
+        raise InvalidFilter("No subject is known here.", details={"field": "subject"})
     if writer := get_local_writer():
         writer.wait_caught_up(CATCH_UP_S)
-    name = Describer(secret=settings.SECRET_KEY).subject(subject)
     n_exemplars, _ = Exemplar.objects.filter(subject=name).delete()
     n_predictions = 0
     rows = Prediction.objects.filter(subject=name).order_by("id")

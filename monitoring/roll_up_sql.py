@@ -6,10 +6,10 @@ from typing import Any
 
 from django.db import connection
 
-from monitoring.models import ConfusionCell, PredictionCount
+from monitoring.models import ConfusionCell, FailureCount, PredictionCount
 from monitoring.windows import Buckets
 
-RollUp = type[PredictionCount] | type[ConfusionCell]
+RollUp = type[PredictionCount] | type[ConfusionCell] | type[FailureCount]
 
 
 def sum_runs(

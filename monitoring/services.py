@@ -84,7 +84,8 @@ class _Ledger:
                 "forgotten after the retention time.",
                 details={"prediction_id": str(item.prediction_id)},
             )
-        if error := _label_error(item, self._allowed(prediction)):
+        allowed = labels_of(prediction, load_labels=self._load_labels)
+        if error := _label_error(item, allowed):
             return error
         old = self._counting.get(prediction.id)
         if old is None:
@@ -120,12 +121,25 @@ class _Ledger:
         self._added.append(new)
         return new
 
-    def _allowed(self, prediction: Prediction) -> tuple[str, ...]:
-        try:
-            return self._load_labels(prediction.model, prediction.version)
-        except RegistryError:
-            # The version is gone from the registry; its predictions still say what it could say.
-            return tuple(prediction.scores)
+
+def labels_of(
+    prediction: Prediction, *, load_labels: LoadLabels = queries.load_labels
+) -> tuple[str, ...]:
+    """The labels that may be true of `prediction`, in its version's order."""
+    try:
+        return load_labels(prediction.model, prediction.version)
+    except RegistryError:
+        # The version is gone from the registry; its predictions still say what it could say.
+        return tuple(prediction.scores)
+
+
+def check_label(
+    prediction: Prediction, label: str, *, load_labels: LoadLabels = queries.load_labels
+) -> None:
+    """Raise UnknownLabel for what no feedback on `prediction` may say."""
+    item = FeedbackItem(prediction.id, label, None)
+    if error := _label_error(item, labels_of(prediction, load_labels=load_labels)):
+        raise error
 
 
 def _latest(ids: Collection[UUID]) -> dict[UUID, Feedback]:

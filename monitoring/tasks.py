@@ -6,6 +6,7 @@ from django.conf import settings
 from django.utils import timezone
 from django_tasks import task
 
+from monitoring import erasing
 from monitoring.alerting import outbox
 from monitoring.alerting.pruning import prune as prune_old_alerts
 from monitoring.evaluating import pruning
@@ -80,3 +81,19 @@ def prune_evaluations() -> int:
 def prune_alerts() -> int:
     """Delete alerts that ended long ago; returns how many went."""
     return prune_old_alerts(timezone.now(), days=settings.BELLWETHER_EVALUATION_DAYS)
+
+
+@task()
+def erase_deleted() -> int:
+    """Erase what is left of models that were deleted lately; returns how many rows went.
+
+    A few seconds of it at a time: alarms wait in the same queue.
+    """
+    now = timezone.now()
+    return erasing.erase_deleted(now, since=now - erasing.LATE, longest_s=10)
+
+
+@task()
+def erase_leftovers() -> int:
+    """The same for all models that were ever deleted; returns how many rows went."""
+    return erasing.erase_deleted(timezone.now())

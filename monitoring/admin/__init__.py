@@ -1,5 +1,5 @@
 """The monitor's pages in the admin, one file a theme; Django finds them by this import."""
 
-from monitoring.admin import alerts, predictions, references, shadows
+from monitoring.admin import predictions, references, shadows
 
-__all__ = ["alerts", "predictions", "references", "shadows"]
+__all__ = ["predictions", "references", "shadows"]

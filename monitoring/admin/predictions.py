@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 
 from access.facts import FactsAdmin, FactsInline
+from access.scopes import Scope
 from monitoring.models import (
     Feedback,
     Prediction,
@@ -40,6 +41,9 @@ class FeedbackInline(FactsInline):
 
 @admin.register(Prediction)
 class PredictionAdmin(FactsAdmin):
+    purpose = "Answers one by one, newest first."
+    empty = "Nothing was predicted yet."
+    way_out = ("dashboard:playground", "Try a model", Scope.PREDICT)
     list_display = ["at", "model", "version", "label", "shown_score", "shown_text", "segment", "id"]
     # Only filters whose choices are known: finding out means reading the whole table.
     list_filter = [LabelledFilter, "truncated", "route"]
@@ -71,6 +75,9 @@ class PredictionAdmin(FactsAdmin):
 
 @admin.register(Feedback)
 class FeedbackAdmin(FactsAdmin):
+    purpose = "What people and systems said was right, newest first."
+    empty = "Nobody has said yet what was right."
+    way_out = ("dashboard:labelling", "Label some predictions", Scope.FEEDBACK)
     list_display = ["at", "prediction_model", "prediction_label", "label", "source", "revision"]
     list_filter = ["source"]
     search_fields = ["=prediction__id", "=prediction__model", "=label"]

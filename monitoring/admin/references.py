@@ -22,13 +22,12 @@ from unfold.widgets import (
 
 from access.errors import BellwetherError
 from access.facts import FactsAdmin
+from access.persons import get_actor
 from monitoring.models import Reference
 from monitoring.references.readers import Row, Shape, read_rows, shape_of
 from monitoring.references.services import LONGEST_NOTE, activate, ask_with_texts
 from registry import queries as registry
 
-# Whoever may let another version answer may also say what is normal.
-CHANGE_VERSION = "registry.change_version"
 MOST_CHARS = 1_000_000
 
 
@@ -75,6 +74,11 @@ class ReferenceForm(forms.Form):
 
 @admin.register(Reference)
 class ReferenceAdmin(FactsAdmin):
+    purpose = "What traffic is compared with; one of each version is active."
+    empty = (
+        "There is no reference yet. The first predictions of a version become one, or "
+        "make it from texts."
+    )
     list_display = [
         "id",
         "model",
@@ -101,9 +105,6 @@ class ReferenceAdmin(FactsAdmin):
         rows: QuerySet[Reference] = super().get_queryset(request)
         return rows.defer("payload")
 
-    def has_promote_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm(CHANGE_VERSION)
-
     @action(  # type: ignore[untyped-decorator]
         description="Make a reference", url_path="make", permissions=["promote"], icon="add"
     )
@@ -126,7 +127,7 @@ class ReferenceAdmin(FactsAdmin):
     def activate(self, request: HttpRequest, rows: QuerySet[Reference]) -> None:
         for row in rows:
             try:
-                activate(row.model, row.pk, actor=_actor(request), now=timezone.now())
+                activate(row.model, row.pk, actor=get_actor(request), now=timezone.now())
                 self.message_user(request, f"{row} is active.", messages.SUCCESS)
             except BellwetherError as error:
                 self.message_user(request, error.message, messages.ERROR)
@@ -136,14 +137,10 @@ class ReferenceAdmin(FactsAdmin):
             form.cleaned_data["model"],
             None,
             form.read(),
-            actor=_actor(request),
+            actor=get_actor(request),
             note=form.cleaned_data["note"],
             now=timezone.now(),
         )
         told = f"{row.n_wanted} texts are being run through {row.model} version {row.version}."
         self.message_user(request, told, messages.SUCCESS)
         return redirect(reverse("admin:monitoring_reference_change", args=[row.pk]))
-
-
-def _actor(request: HttpRequest) -> str:
-    return f"{request.user.get_username()} (admin)"

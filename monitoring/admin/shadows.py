@@ -5,6 +5,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from access.facts import FactsAdmin
+from access.scopes import Scope
 from monitoring.models import (
     ShadowCell,
     ShadowFlip,
@@ -13,6 +14,9 @@ from monitoring.models import (
 
 @admin.register(ShadowCell)
 class ShadowCellAdmin(FactsAdmin):
+    purpose = "How often a shadow agreed with the version that answered, by hour and label."
+    empty = "No shadow has seen a copy yet. Route a version as a shadow."
+    way_out = ("admin:registry_version_changelist", "Go to the versions", Scope.READ)
     list_display = [
         "bucket",
         "model",
@@ -36,6 +40,8 @@ class ShadowCellAdmin(FactsAdmin):
 
 @admin.register(ShadowFlip)
 class ShadowFlipAdmin(FactsAdmin):
+    purpose = "The last answers that a shadow would have given otherwise."
+    empty = "No shadow has disagreed yet."
     list_display = [
         "at",
         "model",

@@ -6,7 +6,7 @@ from monitoring.models import Alert, AlertState, Notification, Transition
 from monitoring.notifiers.base import Event, Message
 from monitoring.severity import Severity
 
-ALERT_PATH = "/admin/monitoring/alert/{id}/change/"
+ALERT_PATH = "/admin/alerts/{id}/"
 
 
 def message_of(row: Notification) -> Message:

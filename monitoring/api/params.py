@@ -23,6 +23,7 @@ PREDICTIONS = (
     "cursor",
     "limit",
 )
+TIMELINE = ("from", "to", "version", "segment")
 SHADOW = ("from", "to", "version")
 REFERENCES = ("version", "cursor", "limit")
 _LARGEST_VERSION = 2**31 - 1
@@ -76,6 +77,12 @@ def parse_scope(model: str, params: Mapping[str, str], *, now: datetime) -> Scop
         source=parse_choice(params, "source", Source.values),
         by=By(parse_choice(params, "by", list(By)) or By.NONE),
     )
+
+
+def parse_timeline(model: str, params: Mapping[str, str], *, now: datetime) -> Scope:
+    """What a time line is asked for. Raises InvalidFilter or InvalidWindow."""
+    refuse_unknown(params, TIMELINE)
+    return parse_scope(model, params, now=now)
 
 
 def parse_details(text: str | None) -> tuple[Detail, ...]:

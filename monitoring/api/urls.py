@@ -12,6 +12,7 @@ from monitoring.api.views.alerts import (
 )
 from monitoring.api.views.channels import ChannelsView, ChannelTestView, ChannelView
 from monitoring.api.views.drift import DriftView
+from monitoring.api.views.embedding_map import EmbeddingMapView
 from monitoring.api.views.exports import ExportView
 from monitoring.api.views.feedback import FeedbackView
 from monitoring.api.views.forgetting import ForgetView
@@ -21,6 +22,13 @@ from monitoring.api.views.monitors import (
     MonitorEvaluateView,
     MonitorsView,
     MonitorView,
+)
+from monitoring.api.views.opinions import (
+    AgreementView,
+    AuditLabelView,
+    AuditLetGoView,
+    AuditSettleView,
+    AuditTakeView,
 )
 from monitoring.api.views.predictions import PredictionsView, PredictionView
 from monitoring.api.views.quality import QualityComparisonView, QualityView
@@ -32,6 +40,7 @@ from monitoring.api.views.references import (
 )
 from monitoring.api.views.rollouts import RolloutActView, RolloutsView, RolloutView
 from monitoring.api.views.shadow import ShadowView
+from monitoring.api.views.timelines import TimelineView
 
 urlpatterns = [
     path("alerts", AlertsView.as_view(), name="alerts"),
@@ -45,6 +54,11 @@ urlpatterns = [
     path("exports/<str:table>.<str:ending>", ExportView.as_view(), name="export"),
     path("feedback", FeedbackView.as_view(), name="feedback"),
     path("audit", AuditQueueView.as_view(), name="audit-queue"),
+    path("audit/take", AuditTakeView.as_view(), name="audit-take"),
+    path("audit/let-go", AuditLetGoView.as_view(), name="audit-let-go"),
+    path("audit/<uuid:prediction_id>/label", AuditLabelView.as_view(), name="audit-label"),
+    path("audit/<uuid:prediction_id>/settle", AuditSettleView.as_view(), name="audit-settle"),
+    path("models/<str:namespace>/<str:name>/agreement", AgreementView.as_view(), name="agreement"),
     path("audit/<uuid:prediction_id>/skip", AuditSkipView.as_view(), name="audit-skip"),
     path(
         "models/<str:namespace>/<str:name>/audit-plan", AuditPlanView.as_view(), name="audit-plan"
@@ -59,6 +73,7 @@ urlpatterns = [
     ),
     path("evaluations", EvaluationsView.as_view(), name="evaluations"),
     path("models/<str:namespace>/<str:name>/drift", DriftView.as_view(), name="drift"),
+    path("models/<str:namespace>/<str:name>/map", EmbeddingMapView.as_view(), name="map"),
     path("predictions", PredictionsView.as_view(), name="predictions"),
     path("predictions/<uuid:prediction_id>", PredictionView.as_view(), name="prediction"),
     path("models/<str:namespace>/<str:name>/quality", QualityView.as_view(), name="quality"),
@@ -88,6 +103,7 @@ urlpatterns = [
         name="reference-cancel",
     ),
     path("models/<str:namespace>/<str:name>/shadow", ShadowView.as_view(), name="shadow"),
+    path("models/<str:namespace>/<str:name>/timeline", TimelineView.as_view(), name="timeline"),
     path("models/<str:namespace>/<str:name>/rollouts", RolloutsView.as_view(), name="rollouts"),
     path(
         "models/<str:namespace>/<str:name>/rollouts/<uuid:rollout_id>",

@@ -1,11 +1,15 @@
 """Exact tests of two samples by exchanging their items, for statistics that are a kernel's sum."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
+from monitoring.drift.base import Detector, Finding, has_enough, insufficient
 from monitoring.drift.grids import Floats
+from monitoring.drift.reference import Observed, Reference
 from monitoring.drift.tails import effect_of
+from monitoring.drift.views import embeddings_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,47 @@ def kernel_test(
         statistic,
         (1 + k) / (1 + n_permutations),
         effect_of(statistic / expected * freedom, freedom, n, n_reference),
+    )
+
+
+class KernelDetector(Detector, Protocol):
+    """A detector that compares samples of embeddings by a kernel over all of their rows."""
+
+    @property
+    def most_rows(self) -> int: ...
+
+    @property
+    def n_permutations(self) -> int: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    def kernel(self, distances: Floats) -> tuple[Floats, dict[str, float]]:
+        """The kernel from [m, m] squared distances, and what a finding says of it."""
+        ...
+
+
+def judge_by_kernel(detector: KernelDetector, reference: Reference, observed: Observed) -> Finding:
+    """What both samples' embeddings show by `detector.kernel`."""
+    pair = embeddings_of(reference, observed, detector.most_rows)
+    if pair is None:
+        return insufficient(detector, 0, 0, "no samples of embeddings of one size")
+    n_reference, n_window = len(pair.reference), len(pair.window)
+    if not has_enough(n_reference, n_window):
+        return insufficient(detector, n_reference, n_window, "too few embeddings")
+    kernel, told = detector.kernel(squared_distances(np.concatenate([pair.reference, pair.window])))
+    rng = np.random.default_rng(detector.seed)
+    found = kernel_test(kernel, n_reference, n_permutations=detector.n_permutations, rng=rng)
+    return Finding(
+        detector=detector.name,
+        family=detector.family,
+        n_reference=n_reference,
+        n_window=n_window,
+        is_sufficient=True,
+        statistic=found.statistic,
+        p_value=found.p_value,
+        effect=found.effect,
+        details=told | {"n_permutations": detector.n_permutations},
     )
 
 

@@ -3,22 +3,31 @@
 Nothing of it is kept, no budget is spent and nobody is alerted: it is for people who ask.
 """
 
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from monitoring.drift import catalogue
 from monitoring.drift.base import Detector, Finding
-from monitoring.drift.judging import FLOOR, Judgement, judge
+from monitoring.drift.judging import FLOOR, Judgement, judge, judge_segments
 from monitoring.drift.reference import Observed, Reference, fit
+from monitoring.drift.sums import Sums
 from monitoring.errors import InvalidFilter, InvalidWindow
-from monitoring.evaluating.questions.drift import describe, usable
+from monitoring.evaluating.questions.drift import FEWEST_IN_A_SEGMENT, describe, usable
 from monitoring.evaluating.resolving import resolve
 from monitoring.models import ReferenceOrigin
 from monitoring.references.making import load_basis
 from monitoring.references.queries import load_active
-from monitoring.traffic.windows import Stretch, load_newest, load_sample, load_stretch
+from monitoring.traffic.windows import (
+    Stretch,
+    load_by_segment,
+    load_newest,
+    load_sample,
+    load_stretch,
+)
 from monitoring.windows import Window
 from registry import queries as registry
 
@@ -27,7 +36,9 @@ LONGEST = timedelta(days=92)
 MOST_LAST = 10_000
 MOST_SAMPLED = 2000
 """Rows that detectors get which look at single answers: some cost as the square of it."""
-MOST_ASKED = 12
+MOST_ASKED = len(catalogue.NAMES)
+MOST_SEGMENTS = 8
+"""The largest ones, each with enough predictions to be judged by itself."""
 DEFAULT_ALPHA = 0.01
 EXPLAINER = "classifier"
 _SEED = 0
@@ -39,7 +50,8 @@ class DriftQuery:
 
     The window is `window`, or the `last` so many predictions. Without `against` it is compared with
     the active reference. No `detectors` means the default ones. `explain` adds the classifier that
-    names the texts and words that differ most.
+    names the texts and words that differ most; `by_segment` judges the largest segments of a
+    window of time as well, which share a level `alpha` of their own.
     """
 
     model: str
@@ -49,12 +61,17 @@ class DriftQuery:
     against: Window | None = None
     detectors: tuple[str, ...] = ()
     explain: bool = False
+    by_segment: bool = False
     alpha: float = DEFAULT_ALPHA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DriftReport:
-    """What was compared, and the judgement; times are what the sums really cover."""
+    """What was compared, and the judgement; times are what the sums really cover.
+
+    `sums` are the window's, `against` those of the other side; `costs` are seconds by detector;
+    `segments` are judgements and sizes by segment.
+    """
 
     model: str
     version: int
@@ -68,6 +85,10 @@ class DriftReport:
     floor: float
     judgement: Judgement
     summary: str
+    sums: Sums
+    against: Sums | None
+    costs: Mapping[str, float] = field(default_factory=dict)
+    segments: Mapping[str, tuple[int, Judgement]] = field(default_factory=dict)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -95,14 +116,13 @@ def compare(query: DriftQuery) -> DriftReport:
     found = _load_window(query, version)
     side = _load_side(query, version)
     findings: list[Finding] = []
+    costs: dict[str, float] = {}
     if side.reference is not None:
-        observed = Observed(sums=found.sums)
-        if any(detector.needs_sample for detector in detectors) and found.start and found.end:
-            sample = load_sample(query.model, version, found.start, found.end, MOST_SAMPLED)
-            observed = Observed(sums=found.sums, sample=sample)
-        findings = [
-            each.judge(side.reference, observed) for each in usable(detectors, side.is_traffic)
-        ]
+        observed = _load_observed(query.model, version, found, detectors)
+        for each in usable(detectors, side.is_traffic):
+            began = time.perf_counter()
+            findings.append(each.judge(side.reference, observed))
+            costs[each.name] = time.perf_counter() - began
     judgement = judge(findings, alpha=query.alpha)
     return DriftReport(
         model=query.model,
@@ -117,7 +137,41 @@ def compare(query: DriftQuery) -> DriftReport:
         floor=FLOOR,
         judgement=judgement,
         summary=describe(judgement) if findings else "There is nothing to compare with.",
+        sums=found.sums,
+        against=side.reference.sums if side.reference else None,
+        costs=costs,
+        segments=_judge_segments(query, version, side, detectors),
     )
+
+
+def _load_observed(
+    model: str, version: int, found: Stretch, detectors: Sequence[Detector]
+) -> Observed:
+    if not any(each.needs_sample for each in detectors) or not found.start or not found.end:
+        return Observed(sums=found.sums)
+    sample = load_sample(model, version, found.start, found.end, MOST_SAMPLED)
+    return Observed(sums=found.sums, sample=sample)
+
+
+def _judge_segments(
+    query: DriftQuery, version: int, side: _Side, detectors: Sequence[Detector]
+) -> dict[str, tuple[int, Judgement]]:
+    """Sums know segments, samples do not; blocks, of which windows by count are made, neither."""
+    reference, window = side.reference, query.window
+    if not query.by_segment or reference is None or window is None:
+        return {}
+    every = load_by_segment(query.model, version, start=window.start, end=window.end)
+    large = sorted(
+        (name for name, sums in every.items() if sums.n >= FEWEST_IN_A_SEGMENT),
+        key=lambda name: -every[name].n,
+    )[:MOST_SEGMENTS]
+    asked = [each for each in usable(detectors, side.is_traffic) if not each.needs_sample]
+    found = {
+        name: [each.judge(reference, Observed(sums=every[name])) for each in asked]
+        for name in large
+    }
+    judged = judge_segments(found, alpha=query.alpha)
+    return {name: (every[name].n, judged[name]) for name in large}
 
 
 def _version(query: DriftQuery) -> int:

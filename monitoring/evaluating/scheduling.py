@@ -35,9 +35,10 @@ def is_due(timing: Timing, now: datetime) -> bool:
     """
     if timing.evaluated_at is None:
         return True
-    waited = now - timing.evaluated_at
-    if waited < SHORTEST_GAP or (timing.needs_traffic and not timing.n_new):
+    if timing.needs_traffic and not timing.n_new:
         return False
-    by_count = timing.every_n > 0 and timing.n_new >= timing.every_n
+    waited = now - timing.evaluated_at
+    has_enough = timing.every_n > 0 and timing.n_new >= timing.every_n
+    by_count = has_enough and waited >= SHORTEST_GAP
     by_time = timing.every_s > 0 and waited >= timedelta(seconds=timing.every_s)
     return by_count or by_time

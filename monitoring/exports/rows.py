@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from monitoring.models import Evaluation, Feedback, Prediction
+from monitoring.searching import Search, matching
 from monitoring.windows import Window
 
 CHUNK_ROWS = 2000
@@ -26,11 +27,12 @@ class Table(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The rows of `table` in `window`, of one model or of all."""
+    """The rows of `table` in `window`, of one model or of all; predictions may be searched."""
 
     table: Table
     window: Window
     model: str | None = None
+    search: Search | None = None
 
 
 # Each column with the kind of its values: text, whole, real, flag or time.
@@ -98,9 +100,10 @@ COLUMNS: dict[Table, dict[str, str]] = {
 }
 
 
-def count_rows(selection: Selection) -> int:
-    """How many rows the export will have, if nothing is added meanwhile."""
-    return _rows(selection).count()
+def count_rows(selection: Selection, *, at_most: int | None = None) -> int:
+    """How many rows the export will have, if nothing is added meanwhile; counts to `at_most`."""
+    rows = _rows(selection).order_by()
+    return rows.count() if at_most is None else rows[:at_most].count()
 
 
 def load_rows(selection: Selection) -> Iterator[Row]:
@@ -112,6 +115,8 @@ def load_rows(selection: Selection) -> Iterator[Row]:
 
 def _rows(selection: Selection) -> QuerySet[Any]:
     start, end = selection.window.start, selection.window.end
+    if selection.search is not None:
+        return matching(selection.search)
     if selection.table is Table.FEEDBACK:
         rows: QuerySet[Any] = Feedback.objects.select_related("prediction").defer(
             "prediction__text", "prediction__scores"

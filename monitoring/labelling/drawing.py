@@ -64,10 +64,11 @@ def chance(uncertainty: float, rates: Rates) -> Chance:
     >>> [round(chance(u, rates).probability, 3) for u in (0.0, 0.2, 1.0)]
     [0.05, 0.1, 0.3]
     """
-    if rates.rate <= 0:
-        return Chance(FLOOR, 0.0)
     share = min(max(rates.uncertain_share, 0.0), LARGEST_SHARE)
     kept = min(1.0, rates.rate * (1 - share) / FLOOR)
+    if kept <= 0:
+        # No rate, or one so small that the product is none.
+        return Chance(FLOOR, 0.0)
     preference = uncertainty / max(rates.mean_uncertainty, _SMALLEST_MEAN)
     probability = rates.rate / kept * (1 - share + share * preference)
     return Chance(min(1.0, max(FLOOR, probability)), kept)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import OuterRef, Subquery, Sum
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
 
 from monitoring.labelling.asking import MOST_OPEN, OPEN_FOR
 from monitoring.models import AuditItem, AuditState, Feedback, PredictionCount
@@ -50,21 +50,30 @@ def load_queue(model: str, *, now: datetime, offset: int = 0, limit: int = DEFAU
     """
     registry.load_model(model)
     known = Feedback.objects.filter(prediction=OuterRef("pk")).order_by("-revision")
-    rows = list(
-        AuditItem.objects.filter(model=model, state=AuditState.OPEN, at__gte=now - OPEN_FOR)
-        .order_by("-uncertainty")
-        .select_related("prediction")
-        .annotate(known_label=Subquery(known.values("label")[:1]))[:MOST_OPEN]
+    known_label = Subquery(known.values("label")[:1])
+    rows = most_useful_first(
+        model, open_items(model, now=now).annotate(known_label=known_label), now=now
     )
+    return Queue(model, len(rows), tuple(map(_asked, rows[offset : offset + limit])))
+
+
+def open_items(model: str, *, now: datetime) -> QuerySet[AuditItem]:
+    """The items of `model` that wait for a label; at most 500 of them are open."""
+    return AuditItem.objects.filter(model=model, state=AuditState.OPEN, at__gte=now - OPEN_FOR)
+
+
+def most_useful_first(model: str, rows: QuerySet[AuditItem], *, now: datetime) -> list[AuditItem]:
+    """`rows` of `model` with their predictions, in the order of `load_queue`."""
+    found = list(rows.order_by("-uncertainty").select_related("prediction")[:MOST_OPEN])
     n_by_label = _counts_by_label(model, now)
-    rows.sort(
+    found.sort(
         key=lambda row: (
             -round(row.uncertainty, 1),
             n_by_label[row.prediction.label],
             -row.at.timestamp(),
         )
     )
-    return Queue(model, len(rows), tuple(map(_asked, rows[offset : offset + limit])))
+    return found
 
 
 def _counts_by_label(model: str, now: datetime) -> Counter[str]:

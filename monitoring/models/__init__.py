@@ -11,7 +11,7 @@ from monitoring.models.alerts import (
     Transition,
 )
 from monitoring.models.counts import Clock, ConfusionCell, FailureCount, PredictionCount
-from monitoring.models.labelling import AuditItem, AuditPlan, AuditState
+from monitoring.models.labelling import AuditItem, AuditPlan, AuditState, Opinion, Second
 from monitoring.models.monitors import Evaluation, Lease, Monitor, MonitorKind, QualityStream
 from monitoring.models.predictions import (
     Feedback,
@@ -29,7 +29,7 @@ from monitoring.models.references import (
 )
 from monitoring.models.rollouts import Rollout, RolloutEvent, RolloutState
 from monitoring.models.shadows import ShadowCell, ShadowFlip, ShadowTally
-from monitoring.models.traffic import Exemplar, Span, TrafficSum
+from monitoring.models.traffic import Exemplar, Span, TrafficProfile, TrafficSum
 
 __all__ = [
     "Alert",
@@ -52,6 +52,7 @@ __all__ = [
     "MonitorKind",
     "Notification",
     "NotificationState",
+    "Opinion",
     "Prediction",
     "PredictionCount",
     "QualityStream",
@@ -63,12 +64,14 @@ __all__ = [
     "RolloutEvent",
     "RolloutState",
     "RouteKind",
+    "Second",
     "ShadowCell",
     "ShadowFlip",
     "ShadowTally",
     "Silence",
     "Source",
     "Span",
+    "TrafficProfile",
     "TrafficSum",
     "Transition",
 ]

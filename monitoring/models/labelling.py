@@ -12,6 +12,16 @@ class AuditState(models.TextChoices):
     EXPIRED = "expired"
 
 
+class Second(models.TextChoices):
+    """Whether a labelled item is asked about once more, and what came of it."""
+
+    NONE = "", "not asked for"
+    WANTED = "wanted"
+    AGREED = "agreed"
+    DISAGREED = "disagreed"
+    SETTLED = "settled"
+
+
 class AuditItem(models.Model):
     """One prediction drawn for a label, with the probability it was drawn with.
 
@@ -29,9 +39,21 @@ class AuditItem(models.Model):
     uncertainty = models.FloatField()
     state = models.CharField(max_length=8, choices=AuditState.choices, default=AuditState.OPEN)
     settled_at = models.DateTimeField(null=True, blank=True)
+    holder = models.CharField(
+        max_length=200, blank=True, default="", db_default="", help_text="Who looks at it now."
+    )
+    held_until = models.DateTimeField(null=True, blank=True)
+    second = models.CharField(
+        max_length=9, choices=Second.choices, blank=True, default=Second.NONE, db_default=""
+    )
 
     class Meta:
         indexes = [
+            models.Index(
+                fields=["model", "second", "-at"],
+                condition=~models.Q(second=""),
+                name="audit_second",
+            ),
             models.Index(
                 fields=["model", "-uncertainty"],
                 condition=models.Q(state="open"),
@@ -42,6 +64,24 @@ class AuditItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prediction_id}: {self.state} (π = {self.probability:.4f})"
+
+
+class Opinion(models.Model):
+    """What one person said of a drawn prediction; the first opinion is the feedback that counts."""
+
+    prediction = models.ForeignKey(Prediction, on_delete=models.CASCADE, related_name="opinions")
+    labeller = models.CharField(max_length=200, help_text="As feedback keeps who gave it.")
+    label = models.CharField(max_length=256)
+    at = models.DateTimeField(help_text="When it was first given.")
+
+    class Meta:
+        indexes = [models.Index(fields=["labeller", "at"], name="opinion_labeller")]
+        constraints = [
+            models.UniqueConstraint(fields=["prediction", "labeller"], name="opinion_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.prediction_id}: {self.label} ({self.labeller})"
 
 
 class AuditPlan(models.Model):

@@ -93,6 +93,11 @@ class Evaluation(models.Model):
             models.Index(fields=["model", "-at"], name="evaluation_model_at"),
             models.Index(fields=["monitor", "-at"], name="evaluation_monitor_at"),
             models.Index(fields=["at"], name="evaluation_at"),
+            # Time lines thin out a year of them by the index alone.
+            models.Index(
+                fields=["model", "kind", "at", "monitor", "version", "verdict"],
+                name="evaluation_timeline",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,6 +2,10 @@
 
 from django.db import models
 
+from monitoring.windows import Grain
+
+PROFILE_GRAINS = [(grain.value, grain.value) for grain in (Grain.HOUR, Grain.DAY)]
+
 
 class Span(models.TextChoices):
     """Which stretch a row of sums covers."""
@@ -28,16 +32,56 @@ class TrafficSum(models.Model):
     journal = models.UUIDField(null=True)
     n = models.IntegerField()
     payload = models.BinaryField()
+    profile = models.BinaryField(
+        null=True, help_text="A slot's encoded profile, so that nobody need decode the payload."
+    )
+    profiled_at = models.DateTimeField(
+        null=True, help_text="When an hour was added to the profiles; empty: not yet."
+    )
 
     class Meta:
         indexes = [
             models.Index(
                 fields=["model", "version", "span", "start_at"], name="traffic_sum_window"
             ),
+            # Hours from before there were profiles: soon there are none.
+            models.Index(
+                fields=["model", "start_at"],
+                condition=models.Q(span="hour", profiled_at=None),
+                name="traffic_sum_unprofiled",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.model} v{self.version} {self.span} {self.start_at}: {self.n}"
+
+
+class TrafficProfile(models.Model):
+    """The encoded `traffic.profiles` of one hour or day that is more than a day old: histograms of
+    latency and confidence, kept as long as the counts are.
+
+    A slot's or an hour's numbers are in it exactly if the row of `TrafficSum` is gone or has a
+    `profiled_at`: rows and profiles change in one transaction.
+    """
+
+    model = models.CharField(max_length=200)
+    grain = models.CharField(max_length=6, choices=PROFILE_GRAINS)
+    bucket = models.DateTimeField(help_text="Where the hour or day begins (UTC).")
+    version = models.IntegerField()
+    segment = models.CharField(max_length=200, blank=True)
+    payload = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                # In the order in which windows are read, as for the counts.
+                fields=["model", "grain", "bucket", "version", "segment"],
+                name="traffic_profile_key",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} v{self.version} {self.grain} {self.bucket}"
 
 
 class Exemplar(models.Model):

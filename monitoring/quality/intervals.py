@@ -21,7 +21,7 @@ from scipy import special
 from monitoring.quality.metrics import Counts, Floats, Scores, scores
 
 LEVEL = 0.95
-N_DRAWS = 1000
+N_DRAWS, FEWEST_DRAWS = 1000, 100
 # Tables with thousands of cells would take seconds for what they can say.
 MOST_DRAWN_CELLS = 2_000_000
 
@@ -54,10 +54,14 @@ def f1(counts: Counts, *, level: float = LEVEL) -> tuple[Floats, Floats]:
 
 def draw_scores(counts: Counts, *, rng: np.random.Generator, n_draws: int = N_DRAWS) -> Scores:
     """Rates of `n_draws` tables that could lie behind `counts` (K x K, not empty)."""
-    n_draws = max(100, min(n_draws, MOST_DRAWN_CELLS // counts.size))
+    return scores(draw_tables(counts, rng=rng, n_draws=n_draws))
+
+
+def draw_tables(counts: Counts, *, rng: np.random.Generator, n_draws: int = N_DRAWS) -> Floats:
+    """The tables [n_draws, K, K] themselves; only 100 where they are very large."""
+    n_draws = max(FEWEST_DRAWS, min(n_draws, MOST_DRAWN_CELLS // counts.size))
     prior = 1.0 / counts.size
-    tables = rng.standard_gamma(counts + prior, size=(n_draws, *counts.shape))
-    return scores(tables)
+    return rng.standard_gamma(counts + prior, size=(n_draws, *counts.shape))
 
 
 def quantiles(draws: Floats, values: Floats, *, level: float = LEVEL) -> tuple[Floats, Floats]:

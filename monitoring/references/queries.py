@@ -77,6 +77,11 @@ def _light(rows: QuerySet[Row]) -> QuerySet[Row]:
     return rows.defer("payload")
 
 
+def forget() -> None:
+    """Decode anew what is asked for next: for benchmarks."""
+    _decoded.cache_clear()
+
+
 @lru_cache(maxsize=CACHED)
 def _decoded(id: int, stamp: str) -> Reference:
     # What else is known of it is part of the key: texts may be taken out of a reference later, and

@@ -19,6 +19,7 @@ from monitoring.drift import sums as drift_sums
 from monitoring.models import Exemplar, Reference, ReferenceState, Span, TrafficSum
 from monitoring.traffic.memory import VersionKey
 from monitoring.traffic.payloads import read_sums
+from monitoring.traffic.profiling import profile_hours, take_in
 from monitoring.traffic.reservoir import delete_unlocked
 from monitoring.traffic.spans import BLOCKED_ITEMS, HOUR, MOST_BLOCKS
 from monitoring.windows import Grain, floor
@@ -32,15 +33,18 @@ _OPEN = (ReferenceState.QUEUED, ReferenceState.RUNNING, ReferenceState.COLLECTIN
 
 @dataclass(frozen=True, slots=True)
 class Compacted:
-    """`n_merged` rows went into hours; of the sample `n_thinned` went; `n_dropped` were too old."""
+    """`n_merged` rows went into hours; of the sample `n_thinned` went; `n_dropped` were too old.
+    `n_profiled` hours from before there were profiles are in them now.
+    """
 
     n_merged: int
     n_thinned: int
     n_dropped: int
+    n_profiled: int
 
     @property
     def n(self) -> int:
-        return self.n_merged + self.n_thinned + self.n_dropped
+        return self.n_merged + self.n_thinned + self.n_dropped + self.n_profiled
 
 
 def compact(now: datetime) -> Compacted:
@@ -48,20 +52,24 @@ def compact(now: datetime) -> Compacted:
     return Compacted(
         n_merged=merge_slots(now),
         n_thinned=thin_sample(now),
+        # Before what is old is dropped: profiles outlive it.
+        n_profiled=profile_hours(now),
         n_dropped=drop_old(now) + drop_blocks(),
     )
 
 
 def merge_slots(now: datetime) -> int:
-    """Put the slots of each hour that is older than a day together; returns how many rows."""
+    """Put the slots of each hour that is older than a day together, and add them to its profile and
+    its day's; returns how many rows.
+    """
     before = floor(now - SLOTS_FOR, Grain.HOUR)
     old = TrafficSum.objects.filter(span=Span.SLOT, start_at__lt=before).order_by()
     places = old.values_list("model", "version", "start_at").distinct()
     hours = {(model, version, floor(at, Grain.HOUR)) for model, version, at in places}
-    return sum(_merge_hour(*hour) for hour in sorted(hours))
+    return sum(_merge_hour(*hour, now) for hour in sorted(hours))
 
 
-def _merge_hour(model: str, version: int, hour: datetime) -> int:
+def _merge_hour(model: str, version: int, hour: datetime, now: datetime) -> int:
     with transaction.atomic():
         # Locked in the order of their ids, as writers do.
         rows = TrafficSum.objects.select_for_update().order_by("id")
@@ -72,13 +80,15 @@ def _merge_hour(model: str, version: int, hour: datetime) -> int:
             start_at__gte=hour,
             start_at__lt=hour + HOUR,
         )
+        rows_here = list(here)
+        take_in(model, version, hour, [row for row in rows_here if row.profiled_at is None], now)
         by_segment: defaultdict[str, list[TrafficSum]] = defaultdict(list)
-        for row in here:
+        for row in rows_here:
             by_segment[row.segment].append(row)
-        return sum(_merge_rows(hour, together) for together in by_segment.values())
+        return sum(_merge_rows(hour, together, now) for together in by_segment.values())
 
 
-def _merge_rows(hour: datetime, rows: list[TrafficSum]) -> int:
+def _merge_rows(hour: datetime, rows: list[TrafficSum], now: datetime) -> int:
     """Make one row of `rows`, which are of one segment; returns how many slots went into it."""
     n_slots = sum(row.span == Span.SLOT for row in rows)
     if not n_slots:
@@ -86,6 +96,7 @@ def _merge_rows(hour: datetime, rows: list[TrafficSum]) -> int:
     total = drift_sums.total([read_sums(row.payload) for row in rows])
     kept, *others = rows
     kept.span, kept.journal = Span.HOUR, None
+    kept.profile, kept.profiled_at = None, now
     kept.start_at, kept.end_at = hour, hour + HOUR
     kept.n, kept.payload = total.n, drift_sums.encode(total)
     kept.save()

@@ -94,10 +94,17 @@ def load_sample(
     Where a stretch had more traffic than its reservoir holds, fewer than `limit` may be there: more
     would favour the quiet stretches. Empty where the reservoir is off.
     """
+    chosen = load_exemplars(model, version, start, end, limit)
+    return sample_of_exemplars(chosen, load_labels([row.prediction for row in chosen]))
+
+
+def load_exemplars(
+    model: str, version: int, start: datetime, end: datetime, limit: int = 1000
+) -> list[Exemplar]:
+    """The rows that `load_sample` makes a sample of."""
     rows = Exemplar.objects.filter(model=model, version=version, at__gte=start, at__lt=end)
     lowest = rows.order_by("rank")[: max(0, min(limit, MOST_SAMPLED))]
-    chosen = list(_uniform(lowest, settings.BELLWETHER_RESERVOIR_SIZE))
-    return sample_of_exemplars(chosen, load_labels([row.prediction for row in chosen]))
+    return list(_uniform(lowest, settings.BELLWETHER_RESERVOIR_SIZE))
 
 
 def load_labels(predictions: Iterable[UUID]) -> dict[UUID, str]:

@@ -22,6 +22,7 @@ from monitoring.drift.basis import Basis
 from monitoring.drift.sample import Sample
 from monitoring.drift.sums import Sums, merge, sums_of
 from monitoring.models import Span, TrafficSum
+from monitoring.traffic import profiles
 from monitoring.traffic.facts import get_memory, load_facts, summed_segment
 from monitoring.traffic.memory import VersionKey
 from monitoring.traffic.payloads import read_sums
@@ -159,6 +160,7 @@ def _grow(row: TrafficSum, sums: Sums) -> None:
         end_at=row.end_at,
         n=total.n,
         payload=drift_sums.encode(total),
+        profile=_profile(row.span, total),
     )
 
 
@@ -180,4 +182,9 @@ def _row(
         journal=journal,
         n=sums.n,
         payload=drift_sums.encode(sums),
+        profile=_profile(span, sums),
     )
+
+
+def _profile(span: str, sums: Sums) -> bytes | None:
+    return profiles.encode(profiles.profile_of(sums)) if span == Span.SLOT else None

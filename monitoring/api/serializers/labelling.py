@@ -4,6 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from monitoring.labelling.turns import DEFAULT_LIMIT, MOST_TAKEN
+
 
 class AskedSerializer(serializers.Serializer[Any]):
     prediction_id = serializers.UUIDField()
@@ -53,3 +55,72 @@ class AuditPlanChangeSerializer(serializers.Serializer[Any]):
         required=False, allow_null=True, min_value=0, max_value=1000, help_text="Null: the default."
     )
     uncertain_share = serializers.FloatField(required=False, min_value=0, max_value=0.9)
+
+
+class TakeSerializer(serializers.Serializer[Any]):
+    model = serializers.CharField(help_text="namespace/name")
+    limit = serializers.IntegerField(
+        required=False, default=DEFAULT_LIMIT, min_value=0, max_value=MOST_TAKEN
+    )
+
+
+class TurnSerializer(serializers.Serializer[Any]):
+    """It does not say whether somebody labelled it before: second opinions are blind."""
+
+    prediction_id = serializers.UUIDField()
+    at = serializers.DateTimeField(help_text="When it was predicted.")
+    version = serializers.IntegerField()
+    segment = serializers.CharField()
+    text = serializers.CharField()
+    label = serializers.CharField(help_text="What was predicted.")  # type: ignore[assignment]
+    score = serializers.FloatField()
+    scores = serializers.DictField(child=serializers.FloatField())
+    labels = serializers.ListField(
+        child=serializers.CharField(), help_text="To choose from, in the version's order."
+    )
+
+
+class TurnsSerializer(serializers.Serializer[Any]):
+    model = serializers.CharField()
+    n_open = serializers.IntegerField(help_text="Items that wait for a first label.")
+    n_without_text = serializers.IntegerField(
+        help_text="Those among them whose text is not stored; they are not handed out."
+    )
+    held_until = serializers.DateTimeField(help_text="Nobody else gets them before.")
+    results = TurnSerializer(many=True, source="items")
+
+
+class LetGoSerializer(serializers.Serializer[Any]):
+    ids = serializers.ListField(child=serializers.UUIDField(), max_length=MOST_TAKEN)
+
+
+class LetGoneSerializer(serializers.Serializer[Any]):
+    n = serializers.IntegerField(help_text="How many were held, and are free now.")
+
+
+class OpinionSerializer(serializers.Serializer[Any]):
+    label = serializers.CharField(max_length=256)  # type: ignore[assignment]
+
+
+class GivenSerializer(serializers.Serializer[Any]):
+    prediction_id = serializers.UUIDField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    status = serializers.ChoiceField(
+        choices=["recorded", "revised", "unchanged", "second_opinion"],
+        help_text="A second opinion is kept beside the first, which counts.",
+    )
+    predicted_label = serializers.CharField()
+
+
+class RateSerializer(serializers.Serializer[Any]):
+    value = serializers.FloatField()
+    low = serializers.FloatField(help_text="Of a 95 % interval.")
+    high = serializers.FloatField()
+
+
+class AgreementSerializer(serializers.Serializer[Any]):
+    n = serializers.IntegerField(help_text="Texts that two people labelled, the newest 2,000.")
+    n_agreed = serializers.IntegerField()
+    raw = RateSerializer(allow_null=True, help_text="The share of equal labels (Wilson).")
+    kappa = RateSerializer(allow_null=True, help_text="Cohen's: what goes beyond chance.")
+    verdict = serializers.CharField(allow_null=True, help_text="INSUFFICIENT_DATA under 20 texts.")

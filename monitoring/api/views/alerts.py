@@ -12,10 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from access.drf import get_actor
 from monitoring.alerting.services import acknowledge
 from monitoring.alerting.silences import silence, unsilence
 from monitoring.api import params
-from monitoring.api.actors import get_actor
 from monitoring.api.serializers.alerts import (
     AcknowledgementSerializer,
     AlertDetailSerializer,

@@ -8,9 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from access.drf import get_actor
 from monitoring.alerting import channels
 from monitoring.api import params
-from monitoring.api.actors import get_actor
 from monitoring.api.serializers.alerts import (
     ChannelChangeSerializer,
     ChannelSerializer,

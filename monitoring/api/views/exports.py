@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from django.http import FileResponse, HttpResponseBase, StreamingHttpResponse
@@ -17,10 +17,12 @@ from monitoring.api.views.parameters import FROM, TO
 from monitoring.errors import InvalidFilter
 from monitoring.exports.formats import CONTENT_TYPES, Format, encode, write_parquet
 from monitoring.exports.rows import COLUMNS, Selection, Table, count_rows, load_rows
+from monitoring.searching import FIELDS, parse_search
 from monitoring.windows import parse_window
 
 # A file is made by one of the few threads that answer; longer ones are the command's work.
 MAX_ROWS = 200_000
+_SEARCHED = tuple(name for name in FIELDS if name not in ("model", "from", "to"))
 
 
 class ExportView(APIView):
@@ -36,6 +38,10 @@ class ExportView(APIView):
             OpenApiParameter("model", str, description="namespace/name"),
             FROM,
             TO,
+            *(
+                OpenApiParameter(name, str, description="Of predictions: as their page filters.")
+                for name in _SEARCHED
+            ),
         ],
         responses={(200, kind): OpenApiTypes.BINARY for kind in CONTENT_TYPES.values()},
     )
@@ -45,19 +51,26 @@ class ExportView(APIView):
         Without `from` and `to` the window is the last 24 hours.
         """
         query = request.query_params
-        params.refuse_unknown(query, ("model", "from", "to"))
-        window = parse_window(query.get("from"), query.get("to"), now=timezone.now())
         format = Format(_one_of(Format, "ending", ending))
-        selection = Selection(Table(_one_of(Table, "table", table)), window, query.get("model"))
-        if (n_rows := count_rows(selection)) > MAX_ROWS:
+        selection = _selection(Table(_one_of(Table, "table", table)), query)
+        if count_rows(selection, at_most=MAX_ROWS + 1) > MAX_ROWS:
             raise InvalidFilter(
-                f"{n_rows} rows are more than {MAX_ROWS}: choose a shorter window, or use "
+                f"These are more than {MAX_ROWS} rows: choose a shorter window, or use "
                 "`manage.py export`.",
-                details={"field": "from", "n_rows": n_rows, "max_rows": MAX_ROWS},
+                details={"field": "from", "max_rows": MAX_ROWS},
             )
         response = _response(selection, format)
         response["Content-Disposition"] = f'attachment; filename="{table}.{format}"'
         return response
+
+
+def _selection(table: Table, query: Mapping[str, str]) -> Selection:
+    is_searched = table is Table.PREDICTIONS
+    params.refuse_unknown(query, FIELDS if is_searched else ("model", "from", "to"))
+    now = timezone.now()
+    window = parse_window(query.get("from"), query.get("to"), now=now)
+    search = parse_search(query, now=now) if is_searched else None
+    return Selection(table, window, query.get("model"), search)
 
 
 def _one_of(choices: Iterable[str], field: str, name: str) -> str:

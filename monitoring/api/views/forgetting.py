@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from access.drf import get_facts
+from access.drf import get_actor
 from monitoring.forgetting import LONGEST_SUBJECT, forget
 
 
@@ -41,8 +41,5 @@ class ForgetView(APIView):
         """
         given = SubjectSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        facts = get_facts(request)
-        actor = f"{facts.name} ({facts.id})" if facts else "unknown"
-        return Response(
-            ForgottenSerializer(forget(given.validated_data["subject"], actor=actor)).data
-        )
+        gone = forget(given.validated_data["subject"], actor=get_actor(request))
+        return Response(ForgottenSerializer(gone).data)

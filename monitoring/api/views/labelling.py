@@ -15,8 +15,9 @@ from monitoring.api.serializers.labelling import (
     QueueSerializer,
     SkippedSerializer,
 )
+from monitoring.api.views.opinions import labeller_of
 from monitoring.errors import InvalidAuditPlan, InvalidFilter
-from monitoring.labelling.answers import skip
+from monitoring.labelling.opinions import pass_over
 from monitoring.labelling.plans import change_plan, load_plan
 from monitoring.labelling.queue import DEFAULT_LIMIT, MOST_LISTED, load_queue
 from monitoring.models import AuditState
@@ -73,7 +74,7 @@ class AuditSkipView(APIView):
     )
     def post(self, request: Request, prediction_id: UUID) -> Response:
         """For what nobody can label: passing on what is hard makes the model look better."""
-        skip(prediction_id, now=timezone.now())
+        pass_over(prediction_id, labeller=labeller_of(request), now=timezone.now())
         answer = {"prediction_id": prediction_id, "state": AuditState.SKIPPED.value}
         return Response(SkippedSerializer(answer).data)
 

@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from access.drf import get_actor
 from monitoring.api import params
-from monitoring.api.actors import get_actor
 from monitoring.api.drift_params import MONITORS, parse_evaluations
 from monitoring.api.serializers.monitors import (
     ChangedMonitorSerializer,

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from access.drf import get_facts
+from access.drf import get_actor
 from monitoring.api import params
 from monitoring.api.serializers.references import (
     NewReferenceSerializer,
@@ -64,7 +64,7 @@ class ReferencesView(ListAPIView[Reference]):
         says so. Texts may come as JSON, as a form's file, or as the body itself, with `version`,
         `text_column`, `label_column` and `note` in the query.
         """
-        row = _ask(f"{namespace}/{name}", read_wanted(request), _actor(request))
+        row = _ask(f"{namespace}/{name}", read_wanted(request), get_actor(request))
         return Response(ReferenceSerializer(row).data, status=201)
 
 
@@ -98,7 +98,7 @@ class ActivateReferenceView(APIView):
         row = services.activate(
             f"{namespace}/{name}",
             reference_id,
-            actor=_actor(request),
+            actor=get_actor(request),
             reason=given.validated_data["reason"],
             now=timezone.now(),
         )
@@ -134,8 +134,3 @@ def _ask(model: str, wanted: Wanted, actor: str) -> Reference:
     return services.ask_with_texts(
         model, wanted.version, wanted.rows, actor=actor, note=wanted.note, now=now
     )
-
-
-def _actor(request: Request) -> str:
-    facts = get_facts(request)
-    return f"{facts.name} ({facts.id})" if facts else "unknown"

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from access.drf import get_facts
+from access.drf import get_actor
 from monitoring.api.serializers.rollouts import (
     NewRolloutSerializer,
     RolloutDetailSerializer,
@@ -60,7 +60,7 @@ class RolloutsView(ListAPIView[Rollout]):
             wanted.validated_data["candidate"],
             steps=wanted.validated_data["steps"],
             options=wanted.validated_data["options"],
-            actor=_actor(request),
+            actor=get_actor(request),
             now=timezone.now(),
         )
         return Response(RolloutDetailSerializer(rollout).data, status=201)
@@ -102,7 +102,7 @@ class RolloutActView(APIView):
         given = RolloutReasonSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         reason = given.validated_data["reason"]
-        _act(rollout_id, act, reason=reason, actor=_actor(request), now=timezone.now())
+        _act(rollout_id, act, reason=reason, actor=get_actor(request), now=timezone.now())
         return Response(RolloutDetailSerializer(find_rollout(model, rollout_id)).data)
 
 
@@ -117,8 +117,3 @@ def _act(id: UUID, act: str, *, reason: str, actor: str, now: datetime) -> None:
         services.cancel(id, actor=actor, now=now)
     else:
         services.promote(id, actor=actor, now=now)
-
-
-def _actor(request: Request) -> str:
-    facts = get_facts(request)
-    return f"{facts.name} ({facts.id})" if facts else "unknown"

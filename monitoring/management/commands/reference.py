@@ -1,6 +1,5 @@
 """`manage.py reference ns/name`: what a version's traffic is compared with."""
 
-import getpass
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from monitoring.references import services
 from monitoring.references.queries import find, list_references
 from monitoring.references.readers import Columns, read_rows, shape_of
 from monitoring.references.upkeep import advance_one, is_due
+from registry.management.base import get_actor
 
 POLL_S = 0.5
 SHOWN = 50
@@ -68,7 +68,7 @@ class Command(BaseCommand):
             self._list(model, options["version"])
         elif options["activate"] is not None:
             row = services.activate(
-                model, options["activate"], actor=_actor(), reason=options["note"], now=now
+                model, options["activate"], actor=get_actor(), reason=options["note"], now=now
             )
             self.stdout.write(_sentence(row))
         elif options["cancel"] is not None:
@@ -96,7 +96,7 @@ class Command(BaseCommand):
 
 def _ask(options: dict[str, Any], now: datetime) -> Reference:
     model, version = options["model"], options["version"]
-    asked: dict[str, Any] = {"actor": _actor(), "note": options["note"], "now": now}
+    asked: dict[str, Any] = {"actor": get_actor(), "note": options["note"], "now": now}
     if options["shipped"]:
         return services.ask_with_shipped(model, version, **asked)
     if options["accepted"] is not None:
@@ -137,13 +137,6 @@ def _wait(
             if is_due(row):
                 advance_one(row, now=timezone.now())
                 row = find(row.model, row.pk)
-
-
-def _actor() -> str:
-    try:
-        return f"{getpass.getuser()} (command line)"
-    except (KeyError, OSError):
-        return "command line"
 
 
 def _sentence(row: Reference) -> str:

@@ -33,7 +33,7 @@ MESSAGE = Message(
     details={"p_value": 1e-7, "n_window": 1000, "by_segment": {"web": 0.1}},
     at=AT,
     fired_at=AT,
-    link="https://bellwether.example/admin/monitoring/alert/1/change/",
+    link="https://bellwether.example/admin/alerts/1/",
 )
 SECRET = "a secret of sixteen"
 

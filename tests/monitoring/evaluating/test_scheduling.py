@@ -42,6 +42,12 @@ def test_a_flood_does_not_make_it_due_without_end() -> None:
     assert is_due(flooded, NOW + SHORTEST_GAP)
 
 
+def test_who_asks_for_a_few_seconds_gets_them() -> None:
+    hurried = timing(every_s=5, n_new=10**6)
+    assert not is_due(hurried, NOW + timedelta(seconds=4))
+    assert is_due(hurried, NOW + timedelta(seconds=5))
+
+
 def test_zero_switches_a_clock_off() -> None:
     assert not is_due(timing(every_s=0, n_new=99), NOW + timedelta(days=9))
     assert not is_due(timing(every_n=0, n_new=10**6), NOW + timedelta(seconds=59))
