@@ -22,6 +22,7 @@ from inference.swap import making
 from monitoring.evaluating import leases
 from monitoring.tasks import (
     compact_traffic,
+    erase_leftovers,
     prune_alerts,
     prune_evaluations,
     prune_predictions,
@@ -40,6 +41,7 @@ DAILY: tuple[Any, ...] = (
     prune_reference_texts,
     prune_alerts,
     prune_evaluations,
+    erase_leftovers,
     prune_jobs,
     prune_task_results,
 )

@@ -9,7 +9,7 @@ from django_tasks import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
 
 from config import worker
-from config.schedule import CHORE_LOST_AFTER, RESULTS_KEPT, enqueue_chores
+from config.schedule import CHORE_LOST_AFTER, LOOK_S, RESULTS_KEPT, enqueue_chores
 from monitoring.chores import CHORES, Chore
 from monitoring.evaluating import leases
 from monitoring.tasks import evaluate_due
@@ -41,6 +41,12 @@ def test_what_is_due_is_enqueued_once_until_it_ran() -> None:
     assert enqueue_chores(later, chores()) == 0
     DBTaskResult.objects.update(status=TaskResultStatus.SUCCESSFUL, finished_at=later)
     assert enqueue_chores(later, chores()) == 1
+
+
+def test_each_look_counts() -> None:
+    assert enqueue_chores(NOW, chores()) == 1
+    DBTaskResult.objects.update(status=TaskResultStatus.SUCCESSFUL, finished_at=NOW)
+    assert enqueue_chores(NOW + timedelta(seconds=LOOK_S), chores()) == 1
 
 
 def test_what_is_not_due_is_not_enqueued() -> None:
