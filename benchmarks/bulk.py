@@ -57,8 +57,8 @@ def insert(plan: Plan) -> int:
     n_labelled = 0
     for start in range(0, plan.n, CHUNK):
         predictions, labels = _chunk(plan, times[start : start + CHUNK], rng)
-        _copy("monitoring_prediction", _PREDICTION, predictions)
-        _copy("monitoring_feedback", _FEEDBACK, labels)
+        copy_rows("monitoring_prediction", _PREDICTION, predictions)
+        copy_rows("monitoring_feedback", _FEEDBACK, labels)
         n_labelled += len(labels)
     return n_labelled
 
@@ -119,7 +119,8 @@ def _texts(times: Ints) -> list[str]:
     return [f"{stamp[:10]} {stamp[11:]}{mark}" for stamp in stamps.tolist()]
 
 
-def _copy(table: str, columns: Sequence[str], rows: Rows) -> None:
+def copy_rows(table: str, columns: Sequence[str], rows: Rows) -> None:
+    """Add `rows`, tuples of what the database's own driver takes, in one go."""
     names = ", ".join(f'"{name}"' for name in columns)
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":

@@ -66,7 +66,7 @@ def run_here(sizes: Sequence[int]) -> Database:
     for n in sizes:
         found.append(_measure(n, n_before, end))
         n_before += n
-    return Database(vendor=connection.vendor, n_bytes=_n_bytes(), sizes=found)
+    return Database(vendor=connection.vendor, n_bytes=n_bytes_on_disk(), sizes=found)
 
 
 def _measure(n: int, n_before: int, end: datetime) -> Size:
@@ -75,7 +75,7 @@ def _measure(n: int, n_before: int, end: datetime) -> Size:
     from monitoring.recounts import recount
 
     model, start = f"bench/n{n}", end - timedelta(days=DAYS)
-    _register(model)
+    register(model)
     plan = bulk.Plan(
         model=model,
         n=n,
@@ -83,9 +83,9 @@ def _measure(n: int, n_before: int, end: datetime) -> Size:
         end_us=int(end.timestamp()) * 1_000_000,
         seed=n,
     )
-    insert_s, n_labelled = _timed(lambda: _in_one_go(lambda: bulk.insert(plan)))
-    roll_up_s, _ = _timed(lambda: _in_one_go(lambda: bulk.roll_up(model)))
-    _tidy()
+    insert_s, n_labelled = _timed(lambda: in_one_go(lambda: bulk.insert(plan)))
+    roll_up_s, _ = _timed(lambda: in_one_go(lambda: bulk.roll_up(model)))
+    tidy()
     day = (start + timedelta(days=9)).date()
     counted = recount(model, day, now=datetime.now(UTC))
     return Size(
@@ -103,7 +103,8 @@ def _measure(n: int, n_before: int, end: datetime) -> Size:
     )
 
 
-def _in_one_go(work: Callable[[], int]) -> int:
+def in_one_go(work: Callable[[], int]) -> int:
+    """Do `work` in one transaction, with the database set up for much of it."""
     from django.db import connection, transaction
 
     # Only for the load: a run that is cut short starts over.
@@ -124,7 +125,7 @@ def _execute(statements: Sequence[str]) -> None:
             cursor.execute(statement)
 
 
-def _tidy() -> None:
+def tidy() -> None:
     """What PostgreSQL does by itself after a while."""
     from django.db import connection
 
@@ -134,7 +135,7 @@ def _tidy() -> None:
     connection.close()
 
 
-def _register(name: str) -> None:
+def register(name: str) -> None:
     from registry.models import RegisteredModel, Version
 
     namespace, _, short = name.partition("/")
@@ -213,7 +214,7 @@ def _timed(work: Callable[[], int]) -> tuple[float, int]:
     return time.perf_counter() - started, found
 
 
-def _n_bytes() -> int:
+def n_bytes_on_disk() -> int:
     from django.conf import settings
     from django.db import connection
 

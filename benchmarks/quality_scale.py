@@ -8,18 +8,15 @@ class's F1 with its interval. README.md says what each figure means.
 """
 
 import argparse
-import json
-import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 
-from benchmarks import databases
-from benchmarks.limits import Limit, has_missed
+from benchmarks.each_database import add_options, conclude, measure
+from benchmarks.limits import Limit
 from benchmarks.machine import Machine, describe, load_machine
-from benchmarks.processes import ROOT, end_in_order_on_sigterm
+from benchmarks.processes import end_in_order_on_sigterm
 from benchmarks.quality_here import DAYS, Database, run_here
 from benchmarks.stats import ratio
 
@@ -116,16 +113,6 @@ def show(report: Report) -> list[str]:
     return lines
 
 
-def _child(server: str, sizes: Sequence[int]) -> Database:
-    """Run in a process of its own: settings are read once."""
-    with databases.fresh(server) as environ:
-        out = Path(environ["BELLWETHER_HOME"]) / "scale.json"
-        command = [sys.executable, "-m", "benchmarks.quality_scale", "--here", str(out)]
-        command += ["--sizes", ",".join(map(str, sizes))]
-        subprocess.run(command, cwd=ROOT, env=environ, check=True, timeout=CHILD_S)
-        return msgspec.json.decode(out.read_bytes(), type=Database)
-
-
 def _sizes(text: str) -> tuple[int, ...]:
     return tuple(int(float(part)) for part in text.split(","))
 
@@ -133,11 +120,7 @@ def _sizes(text: str) -> tuple[int, ...]:
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sizes", type=_sizes, default=SIZES, help="as 1e5,1e6,1e7")
-    parser.add_argument("--postgres", default="", help="URL of a server; none: SQLite alone")
-    parser.add_argument("--no-sqlite", action="store_true")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--no-limits", action="store_true")
-    parser.add_argument("--here", type=Path, help=argparse.SUPPRESS)
+    add_options(parser)
     return parser.parse_args(arguments)
 
 
@@ -148,8 +131,13 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     end_in_order_on_sigterm()
     machine = load_machine()
-    servers = [*([] if options.no_sqlite else [""]), *filter(None, [options.postgres])]
-    measured = [_child(server, options.sizes) for server in servers]
+    measured = measure(
+        "benchmarks.quality_scale",
+        options,
+        Database,
+        timeout_s=CHILD_S,
+        arguments=["--sizes", ",".join(map(str, options.sizes))],
+    )
     report = Report(
         benchmark="quality_scale",
         machine=machine,
@@ -157,11 +145,7 @@ def main(arguments: Sequence[str]) -> int:
         databases=measured,
         extrapolated={each.vendor: extrapolate(each) for each in measured},
     )
-    judged = limits(report)
-    print("\n".join([*show(report), *(limit.sentence() for limit in judged)]))
-    if options.json:
-        options.json.write_text(json.dumps(msgspec.to_builtins(report), indent=1) + "\n")
-    return 1 if has_missed(judged) and not options.no_limits else 0
+    return conclude(report, show(report), limits(report), options)
 
 
 if __name__ == "__main__":
