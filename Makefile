@@ -9,11 +9,18 @@ TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(len(os.sched_getaffinity(
 BIN     := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
-.PHONY: serve test lint types contracts lock clean
+.PHONY: serve demo demo-wipe test lint types contracts lock screenshots clean
 .DELETE_ON_ERROR:
 
 serve: $(VENV)/.installed
 	@exec $(BIN)/python manage.py serve
+
+# Shows drift and loss of quality being caught, in about two minutes; demo-wipe removes it all.
+demo: $(VENV)/.installed
+	@exec $(BIN)/python manage.py demo $(DEMO)
+
+demo-wipe: $(VENV)/.installed
+	@exec $(BIN)/python manage.py demo --wipe
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
@@ -59,6 +66,10 @@ lock:
 	$(LOCK) requirements/batch.in -c requirements.txt -o requirements/batch.txt
 	$(LOCK) requirements/notify.in -c requirements.txt -o requirements/notify.txt
 	$(LOCK) requirements/dev.in -o requirements/dev.txt
+
+# Pictures of every page into docs/images/dashboard; needs Chromium.
+screenshots: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.browser.screenshots
 
 clean:
 	rm -rf $(VENV) .venv-clients .mypy_cache .pytest_cache .ruff_cache

@@ -4,8 +4,23 @@ import os
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
-_LONG_FOLDERS = frozenset({"benchmarks", "conformance", "crash"})
+_LONG_FOLDERS = frozenset({"benchmarks", "browser", "conformance", "crash"})
+_BROWSER = "tests/browser/"
+
+
+class _ByFile(LoadFileScheduling):  # type: ignore[misc]  # untyped
+    """Each file to one worker, and all of the browser's to the same: they share a server with a
+    past, which takes longer to make than most of them to run.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _BROWSER if nodeid.startswith(_BROWSER) else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: Any, log: Any) -> _ByFile:
+    return _ByFile(config, log)
 
 
 @pytest.hookimpl(trylast=True)
@@ -13,6 +28,10 @@ def pytest_collection_modifyitems(items: list[Any]) -> None:
     """Files with servers or many processes come first: run last, one long file would keep one core
     busy while the others wait.
     """
+    for item in items:
+        if item.nodeid.startswith(_BROWSER):
+            # Whichever comes first makes the server and its past as well.
+            item.add_marker(pytest.mark.timeout(600))
     long = {item.path for item in items if _is_long(item)}
     items.sort(key=lambda item: item.path not in long)
 

@@ -1,7 +1,6 @@
 """A real browser signs in to the admin of a real server, reads its pages and promotes a version."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,25 +11,14 @@ from tests.e2e.server import Server, wait_until
 from tests.inference.tiny import save_tiny
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-CHROMIUM = os.environ.get("BELLWETHER_CHROMIUM") or shutil.which("chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 TEXTS = ["a warm and funny film", "a dull, endless evening", "<script>alert('x')</script> good"]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(browser, tmp_path_factory):
     """A server with two versions, three predictions, one of them labelled, and a finished job."""
     root = tmp_path_factory.mktemp("browser")
     server = Server(root / "home", "--no-starter", BELLWETHER_DEFAULT_MODEL=MODEL)
-    server.manage("migrate", "-v", "0")
     for number in (1, 2):
         server.manage("register", str(save_tiny(root / f"v{number}", seed=number)), MODEL)
     server.manage("promote", MODEL, "1")
@@ -51,31 +39,25 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def page(server):
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here: install it, or name it in BELLWETHER_CHROMIUM")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.problems = []
-        page.on("pageerror", lambda error: page.problems.append(str(error)))
-        page.on(
-            "response",
-            lambda response: (
-                page.problems.append(f"{response.status} {response.url}")
-                if response.status >= 400
-                else None
-            ),
-        )
-        page.goto(f"{server.url}/admin/")
-        page.fill("input[name=username]", server.first_run["admin_user"])
-        page.fill("input[name=password]", server.first_run["admin_password"])
-        page.click("[type=submit]")
-        page.wait_for_url("**/admin/")
-        yield page
-        browser.close()
+def page(browser, server):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.problems = []
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on(
+        "response",
+        lambda response: (
+            page.problems.append(f"{response.status} {response.url}")
+            if response.status >= 400
+            else None
+        ),
+    )
+    page.goto(f"{server.url}/admin/")
+    page.fill("input[name=username]", server.first_run["admin_user"])
+    page.fill("input[name=password]", server.first_run["admin_password"])
+    page.click("[type=submit]")
+    page.wait_for_url("**/admin/")
+    yield page
+    page.context.close()
 
 
 def shot(page, name: str) -> None:
@@ -136,6 +118,7 @@ def test_a_version_is_promoted_with_the_mouse(server, page):
     page.locator("#result_list tbody tr", has_text="2").first.locator("input.action-select").check()
     page.select_option("select[name=action]", value="promote")
     page.locator("[name=index]").click()
+    page.click("text=Yes, do it")
     page.wait_for_load_state()
     shot(page, "promoted")
     with server.client() as client:

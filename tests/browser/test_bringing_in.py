@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.test_admin import CHROMIUM, FLAGS, shot
+from tests.browser.test_admin import shot
 from tests.e2e import databases
 from tests.e2e.conftest import MODEL
 from tests.e2e.server import Server
@@ -24,7 +24,7 @@ def hub(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory, hub):
+def server(browser, tmp_path_factory, hub):
     root = tmp_path_factory.mktemp("browser")
     server = Server(
         root / "home",
@@ -32,7 +32,6 @@ def server(tmp_path_factory, hub):
         BELLWETHER_DEFAULT_MODEL=MODEL,
         BELLWETHER_IMPORT_ENDPOINTS=hub.url,
     )
-    server.manage("migrate", "-v", "0")
     server.start()
     yield server
     server.stop()
@@ -40,21 +39,15 @@ def server(tmp_path_factory, hub):
 
 
 @pytest.fixture(scope="module")
-def page(server):
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here: install it, or name it in BELLWETHER_CHROMIUM")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page()
-        page.goto(f"{server.url}/admin/")
-        page.fill("input[name=username]", server.first_run["admin_user"])
-        page.fill("input[name=password]", server.first_run["admin_password"])
-        page.click("button[type=submit]")
-        page.goto(f"{server.url}/admin/registry/operation/")
-        yield page
-        browser.close()
+def page(browser, server):
+    page = browser.new_page()
+    page.goto(f"{server.url}/admin/")
+    page.fill("input[name=username]", server.first_run["admin_user"])
+    page.fill("input[name=password]", server.first_run["admin_password"])
+    page.click("button[type=submit]")
+    page.goto(f"{server.url}/admin/registry/operation/")
+    yield page
+    page.context.close()
 
 
 def list_of(server: Server) -> str:

@@ -3,17 +3,21 @@
 import json
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from tests.e2e import databases
+from tests.e2e.zygote import Process, zygote
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 120.0
@@ -21,9 +25,22 @@ STOP_S = 40.0
 
 
 class Server:
-    """One `manage.py serve`; `environment` adds to or replaces what the process inherits."""
+    """One `manage.py serve`; `environment` adds to or replaces what the process inherits.
 
-    def __init__(self, home: Path, *arguments: str, **environment: str) -> None:
+    The home has its tables, or is a copy of that of the server `like`, which does not run. Its
+    processes are forked with the large libraries loaded, unless they are to be `is_fresh`.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *arguments: str,
+        like: "Server | None" = None,
+        is_fresh: bool = False,
+        **environment: str,
+    ) -> None:
+        if like is not None and not home.exists():
+            shutil.copytree(like.home, home)
         self.home = home
         self._arguments = arguments
         self._environment = {
@@ -31,39 +48,42 @@ class Server:
             "BELLWETHER_HOME": str(home),
             "BELLWETHER_PORT": "0",
             "DJANGO_SETTINGS_MODULE": "config.settings",
-            **databases.create_for(home),
+            **databases.create_for(home, like=like.home if like else None),
             **environment,
         }
         self.output: list[str] = []
         self.url = ""
-        self._process: subprocess.Popen[str] | None = None
+        self._is_fresh = is_fresh
+        self._process: subprocess.Popen[bytes] | Process | None = None
         self._reader = threading.Thread()
 
-    def manage(self, *arguments: str) -> str:
+    @property
+    def environment(self) -> dict[str, str]:
+        return dict(self._environment)
+
+    def manage(self, *arguments: str, timeout_s: float = 120.0) -> str:
         """Run another management command on the same home and return what it printed."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+            process = self._run(arguments, output.fileno(), errors.fileno())
+            try:
+                status = process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+            output.seek(0)
+            errors.seek(0)
+            assert status == 0, errors.read()
+            return output.read()
 
     def start(self) -> "Server":
         """Start the process and wait until it says where it answers."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-u", "manage.py", "serve", *self._arguments],
-            cwd=ROOT,
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        read, write = os.pipe()
+        try:
+            self._process = self._run(("serve", *self._arguments), write, write)
+        finally:
+            os.close(write)
         lines: queue.Queue[str | None] = queue.Queue()
-        self._reader = threading.Thread(target=self._read, args=(self._process, lines), daemon=True)
+        self._reader = threading.Thread(target=self._read, args=(read, lines), daemon=True)
         self._reader.start()
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
@@ -75,10 +95,22 @@ class Server:
                 return self
         raise AssertionError("the server did not start:\n" + "".join(self.output))
 
-    def _read(self, process: "subprocess.Popen[str]", lines: "queue.Queue[str | None]") -> None:
-        assert process.stdout is not None
-        with process.stdout:
-            for line in process.stdout:
+    def _run(
+        self, arguments: Sequence[str], out: int, error: int
+    ) -> "subprocess.Popen[bytes] | Process":
+        if not self._is_fresh:
+            return zygote().start(list(arguments), self._environment, out, error)
+        return subprocess.Popen(
+            [sys.executable, "-u", "manage.py", *arguments],
+            cwd=ROOT,
+            env=self._environment,
+            stdout=out,
+            stderr=error,
+        )
+
+    def _read(self, output: int, lines: "queue.Queue[str | None]") -> None:
+        with open(output, encoding="utf-8") as said:
+            for line in said:
                 self.output.append(line)
                 lines.put(line)
         lines.put(None)

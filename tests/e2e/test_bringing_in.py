@@ -30,7 +30,6 @@ def here(upstream: Server, tmp_path: Path) -> Iterator[Server]:
         BELLWETHER_IMPORT_ENDPOINTS=upstream.url,
         HF_TOKEN=upstream.first_run["api_key"],
     )
-    server.manage("migrate", "-v", "0")
     yield server
     databases.drop_for(server.home)
 

@@ -79,7 +79,7 @@ def test_a_job_that_was_running_at_kill_9_finishes_after_it(new_server):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_polite_signal_drains_and_exits_0(new_server, number):
-    server = new_server()
+    server = new_server(worker=number == signal.SIGTERM)
 
     async def ask_while_it_stops() -> list[int]:
         async with server.async_client() as client:

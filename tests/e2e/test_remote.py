@@ -33,12 +33,12 @@ class Pair:
         self.near = Server(
             folder / "near",
             "--no-starter",
+            "--no-worker",
             BELLWETHER_DEFAULT_MODEL=MODEL,
             BELLWETHER_REMOTE_HOSTS=f"127.0.0.1:{self.port}",
             BELLWETHER_TIMEOUT_S="15",
             HF_TOKEN=self.token,
         )
-        self.near.manage("migrate", "-v", "0")
         self.near.manage("register", str(save_tiny(folder / "v1", seed=1)), MODEL, "--promote")
         self.said = self.near.manage(
             "endpoint", "register", MODEL, "--url", f"{self.far.url}/models/{MODEL}"
@@ -51,11 +51,11 @@ class Pair:
         server = Server(
             self.folder / name,
             "--no-starter",
+            "--no-worker",
             BELLWETHER_DEFAULT_MODEL=MODEL,
             BELLWETHER_PORT=str(self.port),
             **environment,
         )
-        server.manage("migrate", "-v", "0")
         server.manage("register", str(save_tiny(folder, seed=2)), MODEL)
         if promoted:
             server.manage("promote", MODEL, "1")

@@ -42,7 +42,6 @@ class Replicas:
     def __init__(self, folder: Path) -> None:
         options = {"BELLWETHER_DEFAULT_MODEL": MODEL, "BELLWETHER_SWAP_DEADLINE_S": str(DEADLINE_S)}
         self.first = Server(folder / "0", "--no-starter", "--no-worker", **options)
-        self.first.manage("migrate", "-v", "0")
         for number in (1, 2):
             directory = save_tiny(folder / f"v{number}", seed=number)
             self.first.manage("register", str(directory), MODEL)

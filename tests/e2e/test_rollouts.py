@@ -63,7 +63,7 @@ def start(client: httpx.Client, candidate: int) -> str:
 
 
 def test_the_bad_candidate_is_rejected_and_the_good_one_is_promoted(new_server, tmp_path):
-    server = new_server()
+    server = new_server(worker=True)
     register_two(server, tmp_path)
     with server.client() as client:
         bad = play(client, start(client, 3))

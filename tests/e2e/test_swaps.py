@@ -112,7 +112,7 @@ def test_a_version_whose_loading_ends_the_server_twice_is_not_tried_again(new_se
 
 
 def test_the_worker_makes_golden_inputs_for_versions_nobody_has_promoted(new_server):
-    server: Server = new_server()
+    server: Server = new_server(worker=True)
     with server.client() as client:
         events = f"/api/v1/models/{MODEL}/events"
 

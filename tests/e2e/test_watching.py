@@ -148,7 +148,6 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def server(tmp_path: Path, receiver: Receiver) -> Iterator[Server]:
     made = Server(tmp_path / "home", BELLWETHER_WEBHOOK_HOSTS=f"127.0.0.1:{receiver.port}")
-    made.manage("migrate", "-v", "0")
     made.manage("register", str(ROOT / "starter" / "model"), QUIET)
     made.manage("promote", QUIET, "1")
     yield made.start()

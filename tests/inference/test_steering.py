@@ -196,3 +196,11 @@ def test_an_error_before_the_choice_names_none(split):
     answer = split.call("POST", "/api/v1/models/team/other/predict", json={"inputs": "a"})
     assert answer.status_code == 404
     assert "x-model-version" not in answer.headers
+
+
+def test_a_ticket_may_pin_without_the_scope_promote(split):
+    split.keys["ticket"] = KeyFacts(
+        id="user:1", name="ann", scopes=frozenset({Scope.PREDICT}), may_pin=True
+    )
+    assert ask(split, key="ticket", X_Model_Pin="4").headers["x-model-version"] == "4"
+    assert ask(split, key="caller", X_Model_Pin="4").status_code == 403
