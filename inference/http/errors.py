@@ -51,6 +51,7 @@ STATUS: Mapping[str, int] = {
     "version_damaged": 409,
     "version_is_live": 409,
     "invalid_routes": 422,
+    "routes_changed": 409,
     "incompatible_version": 409,
     "nothing_to_roll_back": 409,
     "archive_refused": 422,

@@ -45,7 +45,7 @@ def read_steering(received: Received[Any]) -> Steering:
 
 
 def _pin(value: bytes, received: Received[Any]) -> int:
-    if not has_scope(received.key.scopes, Scope.PROMOTE):
+    if not (received.key.may_pin or has_scope(received.key.scopes, Scope.PROMOTE)):
         raise ScopeMissing(
             "X-Model-Pin needs a key with the scope promote. Leave the header out, or use another.",
             details={"needed": Scope.PROMOTE.value},

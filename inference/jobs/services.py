@@ -92,6 +92,13 @@ def load_job(job_id: str, *, key_id: str | None, now: datetime) -> JobFacts:
     )
 
 
+def count_unfinished() -> tuple[int, int]:
+    """How many jobs wait, and how many run."""
+    unfinished = Job.objects.filter(state__in=(JobState.QUEUED, JobState.RUNNING))
+    states = list(unfinished.values_list("state", flat=True))
+    return states.count(JobState.QUEUED), states.count(JobState.RUNNING)
+
+
 def _find(job_id: str) -> Job | None:
     try:
         return Job.objects.filter(pk=UUID(job_id)).first()
