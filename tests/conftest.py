@@ -1,6 +1,7 @@
 """What holds for every test: without its service a test skips, and not where one is promised."""
 
 import os
+import sys
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ class _ByFile(LoadFileScheduling):  # type: ignore[misc]  # untyped
         return _BROWSER if nodeid.startswith(_BROWSER) else str(super()._split_scope(nodeid))
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: Any, log: Any) -> _ByFile:
     return _ByFile(config, log)
 
@@ -39,6 +41,16 @@ def pytest_collection_modifyitems(items: list[Any]) -> None:
 def _is_long(item: Any) -> bool:
     marks = ("e2e", "slow")
     return any(map(item.get_closest_marker, marks)) or item.path.parent.name in _LONG_FOLDERS
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: Any, call: Any) -> Any:
+    """What failed says what servers logged meanwhile: a status 500 alone tells nothing."""
+    report = yield
+    servers = sys.modules.get("tests.e2e.server")
+    if errors := servers.show_errors() if servers and report.failed else "":
+        report.sections.append(("errors that servers logged", errors))
+    return report
 
 
 def pytest_sessionfinish(session: Any, exitstatus: int) -> None:

@@ -19,8 +19,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def limits_time(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """A clock that the limits library's memory storage reads instead of the real one."""
+def limits_time(monkeypatch: pytest.MonkeyPatch, settings) -> Clock:
+    """A clock that the limits library's memory storage reads instead of the real one.
+
+    Requests are counted in memory then: a Redis has a clock of its own.
+    """
+    settings.REDIS_URL = ""
     clock = Clock(now=1_700_000_000.0)
     monkeypatch.setattr("limits.storage.memory.time", clock)
     return clock

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from tests.e2e.zygote import Process, zygote
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 120.0
 STOP_S = 40.0
+_ERROR = '"level": "error"'
+_made: "weakref.WeakSet[Server]" = weakref.WeakSet()
 
 
 class Server:
@@ -56,6 +59,7 @@ class Server:
         self._is_fresh = is_fresh
         self._process: subprocess.Popen[bytes] | Process | None = None
         self._reader = threading.Thread()
+        _made.add(self)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -148,6 +152,12 @@ class Server:
             raise
         self._reader.join(STOP_S)
         return status
+
+
+def show_errors(most: int = 5) -> str:
+    """The last errors that each server logged, of those that tests still know."""
+    said = [(server.url, [each for each in server.output if _ERROR in each]) for server in _made]
+    return "\n".join(f"{url}\n{''.join(lines[-most:])}" for url, lines in said if lines)
 
 
 def wait_until(condition: Any, timeout_s: float = 15.0) -> None:

@@ -7,9 +7,10 @@ from django.utils import timezone
 
 from registry import overview
 from registry.deployment import load_deployment
-from registry.models import Event, Operation, RegisteredModel, Replica
+from registry.models import Operation, RegisteredModel, Replica
 from registry.services import promote
 from registry.specs import EventKind, OperationState, RouteMode
+from tests.registry.events import append_event
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +47,7 @@ def test_a_change_that_is_not_committed_is_told_as_of_one_model(register, how: s
     row.save()
     if how == "told by an event":
         for generation, reason in ((7, "too large"), (3, "of before")):
-            Event.objects.create(
+            append_event(
                 model=row,
                 kind=EventKind.SWAP_FAILED,
                 reason=reason,

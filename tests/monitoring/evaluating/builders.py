@@ -23,9 +23,10 @@ from monitoring.models import (
     TrafficSum,
 )
 from monitoring.windows import Grain, floor
-from registry.models import Event, RegisteredModel, Route, Version
+from registry.models import RegisteredModel, Route, Version
 from registry.specs import EventKind, RouteMode
 from tests.monitoring.builders import MODEL, make_record, register
+from tests.registry.events import append_event
 
 LABELS = ("NEGATIVE", "POSITIVE")
 NOW = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
@@ -41,7 +42,7 @@ def go_live(number: int = 1, *, at: datetime = START, model: str = MODEL) -> Non
     Route.objects.filter(model=row).delete()
     version = Version.objects.get(model=row, number=number)
     Route.objects.create(model=row, version=version, mode=RouteMode.LIVE, weight=100, position=0)
-    Event.objects.create(
+    append_event(
         at=at, model=row, model_name=model, kind=EventKind.PROMOTED, actor="tests", to_number=number
     )
 

@@ -7,10 +7,11 @@ import pytest
 from monitoring.evaluating.resolving import Subject, resolve
 from registry import queries as registry
 from registry.errors import ModelNotFound
-from registry.models import Event, RegisteredModel
+from registry.models import RegisteredModel
 from registry.specs import EventKind
 from tests.monitoring.builders import MODEL, register
 from tests.monitoring.evaluating.builders import NOW, go_live
+from tests.registry.events import append_event
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +24,7 @@ def test_the_live_version_is_meant_since_it_was_last_promoted() -> None:
 
 def test_a_change_of_its_canaries_is_no_promotion() -> None:
     go_live(at=NOW)
-    Event.objects.create(
+    append_event(
         at=NOW + timedelta(hours=1),
         model=RegisteredModel.objects.get(),
         model_name=MODEL,

@@ -12,7 +12,7 @@ from monitoring.models import Alert, Evaluation, Monitor, Transition
 from monitoring.quality.metrics import matrix
 from monitoring.quality.report import judge
 from monitoring.timelines.loading import load_timeline
-from registry.models import Event, RegisteredModel
+from registry.models import RegisteredModel
 from registry.specs import EventKind
 from tests.monitoring.builders import MODEL, NOW, register
 from tests.monitoring.evaluating.builders import (
@@ -21,6 +21,7 @@ from tests.monitoring.evaluating.builders import (
     keep_reference,
     usual_reference,
 )
+from tests.registry.events import append_event
 
 pytestmark = pytest.mark.django_db
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -171,7 +172,7 @@ def test_the_baseline_is_what_the_references_labels_show() -> None:
 def happened(kind: EventKind, at: datetime, number: int | None, **changes: Any) -> None:
     row = RegisteredModel.objects.get(name="mood")
     fields = {"actor": "eve", "number": number} | changes
-    Event.objects.create(at=at, model=row, model_name=MODEL, kind=kind, **fields)
+    append_event(at=at, model=row, model_name=MODEL, kind=kind, **fields)
 
 
 def fire(at: datetime, version: int = 1) -> Alert:
