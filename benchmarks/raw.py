@@ -19,6 +19,8 @@ import django
 import msgspec
 
 from benchmarks.stats import percentile
+from inference.probing import answer, prepare
+from inference.tasks.ports import flatten
 
 if TYPE_CHECKING:
     from inference.predictor import Predictor
@@ -183,17 +185,17 @@ def _time_stages(
 
 def _time_one(predictor: "Predictor", text: str, parameters: Any) -> tuple[float, float, float]:
     started = time.perf_counter()
-    encoded = predictor.task.encode([text], short=True)
+    (prepared,) = predictor.task.encode([text], parameters, short=True)
     tokenized = time.perf_counter()
-    forwarded = predictor.forward(encoded)
+    outputs = predictor.forward(prepared.pieces)
     ran = time.perf_counter()
-    predictor.task.decode(forwarded[0], parameters)
+    predictor.task.decode(prepared, outputs, parameters)
     return tokenized - started, ran - tokenized, time.perf_counter() - ran
 
 
 def oracle(predictor: "Predictor", layout: Layout, plan: RawPlan) -> list[Sorted]:
     """Measure every batch size, texts tokenised and sorted beforehand: only forward passes run."""
-    encoded = predictor.task.encode(plan.texts, short=False)
+    encoded = flatten(prepare(predictor, plan.texts))
     lengths = [each.n_tokens for each in encoded]
     found = []
     for size in BATCH_SIZES:
@@ -253,7 +255,7 @@ def measure(plan: RawPlan) -> Raw:
     shapes = layouts(load_batch_shape().n_lanes, n_cores())
     predictors = [load(plan, layout) for layout in shapes]
     alone = predictors[0]
-    lengths = [each.n_tokens for each in alone.task.encode(plan.texts, short=False)]
+    lengths = [each.n_tokens for each in prepare(alone, plan.texts)]
     singles = ((alone, shapes[0]), (predictors[1], shapes[1]), (alone, paced(shapes[0])))
     return Raw(
         device=alone.runtime.device,
@@ -269,11 +271,7 @@ def measure(plan: RawPlan) -> Raw:
 
 
 def _labels(predictor: "Predictor", texts: Sequence[str]) -> list[str]:
-    parameters = predictor.task.parameters_type()
-    encoded = predictor.task.encode(texts, short=True)
-    return [
-        predictor.task.decode(predictor.forward([each])[0], parameters).label for each in encoded
-    ]
+    return [answer(predictor, [text])[0].label for text in texts]
 
 
 def main() -> None:

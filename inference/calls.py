@@ -8,9 +8,11 @@ import msgspec
 
 from inference.engine.limits import Priority
 from inference.routing import UNSTEERED, Steering
+from inference.tasks.inputs import Input
 from inference.tasks.ports import Decoded
-from inference.tasks.tokenizing import Pair
 from registry.specs import VersionSpec
+
+NO_PARAMETERS = msgspec.Raw(b"{}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +20,7 @@ class Call:
     """One request, whatever dialect it came in; `subject` is whom its texts are about or from."""
 
     model: str
-    inputs: Sequence[str | Pair]
+    inputs: Sequence[Input]
     parameters: msgspec.Raw
     request_id: str
     dialect: str

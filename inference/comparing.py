@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
+import msgspec
 import uuid_utils.compat as uuids
 
+from inference.calls import NO_PARAMETERS
 from inference.records import SHADOW, Compared, PredictionRecord
 from inference.tasks.ports import Decoded
 from registry.specs import VersionSpec
@@ -14,14 +16,15 @@ from registry.specs import VersionSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Primary:
-    """What a caller got for each text: an id (None where it could not be recorded), an answer, and
-    the seconds of the forward pass for each text in it.
+    """What a caller got for each input: an id (None where it could not be recorded), an answer, and
+    the seconds of the forward pass for each input in it; `parameters` are what the caller asked.
     """
 
     spec: VersionSpec
     ids: Sequence[UUID | None]
     decoded: Sequence[Decoded]
     seconds: Sequence[float]
+    parameters: msgspec.Raw = field(default_factory=lambda: NO_PARAMETERS)
 
 
 def compared(

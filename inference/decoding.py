@@ -17,16 +17,21 @@ _LONE_SURROGATE = re.compile(
 
 def decode(body: bytes, kind: type[T]) -> T:
     """Return `body` as a `kind`; raises InvalidJson, InvalidRequest or UnknownParameter."""
+    return convert(body, kind, "")
+
+
+def convert(value: bytes | msgspec.Raw, kind: type[T], field: str) -> T:
+    """Return the JSON `value` under `field` as a `kind`; raises as `decode` does."""
     try:
-        return msgspec.json.decode(body, type=kind)
+        return msgspec.json.decode(value, type=kind)
     except msgspec.ValidationError as error:
-        raise _invalid(error) from None
+        raise _invalid(error, field) from None
     except UnicodeDecodeError as error:
         raise InvalidJson(
             f"The body is not UTF-8: byte {error.object[error.start]:#04x} cannot be read."
         ) from None
     except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidJson(f"The body is not JSON: {_reason(body, error)}") from None
+        raise InvalidJson(f"The body is not JSON: {_reason(bytes(value), error)}") from None
 
 
 def _reason(body: bytes, error: Exception) -> str:
@@ -39,18 +44,11 @@ def _reason(body: bytes, error: Exception) -> str:
     return f"{error}."
 
 
-def convert(value: msgspec.Raw, kind: type[T], field: str) -> T:
-    """Return the raw JSON under `field` as a `kind`; raises InvalidRequest or UnknownParameter."""
-    try:
-        return msgspec.json.decode(value, type=kind)
-    except msgspec.ValidationError as error:
-        raise _invalid(error, field) from None
-
-
 def _invalid(error: msgspec.ValidationError, prefix: str = "") -> InvalidRequest | UnknownParameter:
     text = str(error)
     found = _AT.search(text)
     field = ".".join(part for part in (prefix, found["path"] if found else "") if part)
+    field = field.replace(".[", "[")
     if unknown := _UNKNOWN_FIELD.match(text):
         name = ".".join(part for part in (field, unknown["name"]) if part)
         return UnknownParameter(

@@ -9,9 +9,9 @@ import uuid_utils.compat as uuids
 from access.errors import BellwetherError
 from inference.calls import Call, Timing
 from inference.describing import Described
-from inference.engine.engine import Answered
+from inference.gathering import Gathered
 from inference.records import FAILED, LIVE, PINNED, PredictionRecord
-from inference.tasks.ports import Decoded, Encoded, Forwarded
+from inference.tasks.ports import Decoded, Prepared
 from registry.specs import VersionSpec
 
 BUG = "internal_error"
@@ -20,9 +20,9 @@ BUG = "internal_error"
 def records_of(
     call: Call,
     spec: VersionSpec,
-    encoded: Sequence[Encoded],
+    prepared: Sequence[Prepared],
     described: Sequence[Described],
-    answered: Sequence[Answered[Forwarded]],
+    gathered: Sequence[Gathered],
     decoded: Sequence[Decoded],
     timing: Timing,
     *,
@@ -43,19 +43,19 @@ def records_of(
             label=decoded[i].label,
             score=decoded[i].score,
             scores=decoded[i].scores,
-            n_tokens=encoded[i].n_tokens,
-            truncated=encoded[i].truncated,
+            n_tokens=prepared[i].n_tokens,
+            truncated=prepared[i].truncated,
             segment=call.segment,
             request_id=call.request_id,
             dialect=call.dialect,
             key_id=call.key_id,
             tokenize_s=timing.tokenize_s,
-            queue_s=answered[i].queue_s,
-            inference_s=answered[i].inference_s,
+            queue_s=gathered[i].queue_s,
+            inference_s=gathered[i].inference_s,
             total_s=timing.total_s,
-            embedding=answered[i].output.embedding.astype(np.float16).tobytes(),
+            embedding=gathered[i].embedding.astype(np.float16).tobytes(),
             route=route,
-            n_unknown=encoded[i].n_unknown,
+            n_unknown=prepared[i].n_unknown,
             script=described[i].script,
             is_empty=described[i].is_empty,
             fingerprint=described[i].fingerprint,

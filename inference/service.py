@@ -5,23 +5,26 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import UUID
 
 from inference import decoding, metrics
 from inference.calls import Answer, Call, Prediction, Timing
 from inference.comparing import Primary
 from inference.describing import UNDESCRIBED, Described, Describer
-from inference.engine.engine import Answered, Engine
+from inference.engine.engine import Engine
 from inference.engine.limits import Priority
-from inference.errors import InferenceError
+from inference.errors import InvalidRequest
+from inference.gathering import Gathered, gather
 from inference.noting import failure_of, records_of
 from inference.predictor import Predictor
 from inference.recording import Recorder
 from inference.records import PredictionRecord
 from inference.serving import ServedModel, Serving
 from inference.shadowing import Shadowing
-from inference.tasks.ports import Encoded, Forwarded
-from inference.tasks.tokenizing import Pair
+from inference.tasks.inputs import Input, as_text, n_chars
+from inference.tasks.kinds import KINDS, TaskKind
+from inference.tasks.ports import Prepared, flatten
 from registry.specs import VersionSpec
 
 __all__ = ["Answer", "Call", "Prediction", "Service", "Timing"]
@@ -59,6 +62,10 @@ class Service:
         self._clock, self._wall_clock = clock, wall_clock
         self._long_texts = ThreadPoolExecutor(1, thread_name_prefix="tokenize")
 
+    def kind_of(self, model: str) -> TaskKind:
+        """What `model` does; raises ModelNotFound, or ModelNotReady where none of it is loaded."""
+        return KINDS[self.serving.find(model).live[0].predictor.spec.task]
+
     async def predict(self, call: Call) -> Answer:
         """Answer `call` completely, or raise the first input's error.
 
@@ -82,27 +89,34 @@ class Service:
     async def _answer(
         self, call: Call, served: ServedModel, predictor: Predictor, started: float
     ) -> Answer:
-        parameters = decoding.convert(call.parameters, predictor.task.parameters_type, "parameters")
-        encoded, described = await self._encode(predictor, call.inputs)
+        task = predictor.task
+        _check_inputs(call.inputs, predictor)
+        parameters = decoding.convert(call.parameters, task.parameters_type, "parameters")
+        prepared, described = await self._encode(predictor, call.inputs, parameters)
         tokenized = self._clock()
         results = await self.engine.submit(
-            predictor, encoded, deadline=time.monotonic() + call.timeout_s, priority=call.priority
+            predictor,
+            flatten(prepared),
+            deadline=time.monotonic() + call.timeout_s,
+            priority=call.priority,
         )
-        answered = [_answered(result, index) for index, result in enumerate(results)]
-        decoded = [predictor.task.decode(result.output, parameters) for result in answered]
+        gathered = list(gather(prepared, results))
+        decoded = [
+            task.decode(prepared[i], own.outputs, parameters) for i, own in enumerate(gathered)
+        ]
         timing = Timing(
             tokenize_s=tokenized - started,
-            queue_s=max(result.queue_s for result in answered),
-            inference_s=max(result.inference_s for result in answered),
+            queue_s=max(own.queue_s for own in gathered),
+            inference_s=max(own.inference_s for own in gathered),
             total_s=self._clock() - started,
         )
         now = self._wall_clock()
         records = records_of(
             call,
             predictor.spec,
-            encoded,
+            prepared,
             described,
-            answered,
+            gathered,
             decoded,
             timing,
             at=now,
@@ -111,14 +125,14 @@ class Service:
         ids = self._record(records)
         predictions = [
             Prediction(
-                ids[i] if ids else None, decoded[i], encoded[i].n_tokens, encoded[i].truncated
+                ids[i] if ids else None, decoded[i], prepared[i].n_tokens, prepared[i].truncated
             )
             for i in range(len(decoded))
         ]
         if self._is_counted:
             metrics.observe_answer(predictor.spec, decoded, timing.by_stage())
         if served.shadows and self._shadowing is not None:
-            self._shadow(call, served, predictor.spec, predictions, answered)
+            self._shadow(call, served, predictor.spec, predictions, gathered)
         return Answer(predictor.spec, predictions, timing)
 
     def _shadow(
@@ -127,7 +141,7 @@ class Service:
         served: ServedModel,
         spec: VersionSpec,
         predictions: Sequence[Prediction],
-        answered: Sequence[Answered[Forwarded]],
+        gathered: Sequence[Gathered],
     ) -> None:
         """Offer copies once the answer is on its way; jobs and pinned calls are no sample."""
         if call.priority is not Priority.INTERACTIVE or call.steering.pin is not None:
@@ -136,28 +150,29 @@ class Service:
             spec=spec,
             ids=[prediction.id for prediction in predictions],
             decoded=[prediction.decoded for prediction in predictions],
-            seconds=[result.inference_s / result.batch_size for result in answered],
+            seconds=[own.compute_s for own in gathered],
+            parameters=call.parameters,
         )
         assert self._shadowing is not None  # noqa: S101 - the caller has looked
         loop = asyncio.get_running_loop()
         loop.call_soon(self._shadowing.offer, served, call.inputs, primary)
 
     async def _encode(
-        self, predictor: Predictor, inputs: Sequence[str | Pair]
-    ) -> tuple[list[Encoded], list[Described]]:
+        self, predictor: Predictor, inputs: Sequence[Input], parameters: Any
+    ) -> tuple[Sequence[Prepared], list[Described]]:
         """Tokenise, and note what is kept of the texts: long ones beside the event loop."""
 
-        def encode(*, short: bool) -> tuple[list[Encoded], list[Described]]:
-            return predictor.task.encode(inputs, short=short), self._describe(inputs)
+        def encode(*, short: bool) -> tuple[Sequence[Prepared], list[Described]]:
+            return predictor.task.encode(inputs, parameters, short=short), self._describe(inputs)
 
-        if sum(map(_n_chars, inputs)) <= LONG_CHARS:
+        if sum(map(n_chars, inputs)) <= LONG_CHARS:
             return encode(short=True)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._long_texts, lambda: encode(short=False))
 
-    def _describe(self, inputs: Sequence[str | Pair]) -> list[Described]:
+    def _describe(self, inputs: Sequence[Input]) -> list[Described]:
         try:
-            return [self._describer.describe(_stored(item)) for item in inputs]
+            return [self._describer.describe(as_text(item)) for item in inputs]
         except Exception:
             # What could not be redacted is not kept.
             log.exception("texts are answered, but not described")
@@ -185,16 +200,13 @@ class Service:
         self._long_texts.shutdown(wait=False, cancel_futures=True)
 
 
-def _n_chars(item: str | Pair) -> int:
-    return len(item) if isinstance(item, str) else len(item.text) + len(item.text_pair)
-
-
-def _stored(item: str | Pair) -> str:
-    return item if isinstance(item, str) else f"{item.text}\n{item.text_pair}"
-
-
-def _answered(result: Answered[Forwarded] | InferenceError, index: int) -> Answered[Forwarded]:
-    if isinstance(result, InferenceError):
-        result.details.setdefault("index", index)
-        raise result
-    return result
+def _check_inputs(inputs: Sequence[Input], predictor: Predictor) -> None:
+    """Refuse what another task takes: versions of one model may differ, jobs hold only texts."""
+    accepted = predictor.task.accepts
+    for index, item in enumerate(inputs):
+        if not isinstance(item, accepted):
+            raise InvalidRequest(
+                f"'inputs[{index}]' is not what version {predictor.spec.number} takes: its task is "
+                f"{predictor.spec.task}. Send inputs of that task.",
+                details={"field": "inputs", "index": index, "task": predictor.spec.task},
+            )

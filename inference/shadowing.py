@@ -17,17 +17,21 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from inference import metrics
+import msgspec
+
+from inference import decoding, metrics
 from inference.comparing import Primary, compared, is_agreed, not_compared
+from inference.errors import RequestError
 from inference.predictor import Predictor
 from inference.recording import Recorder
 from inference.records import PredictionRecord
 from inference.runtimes.background import enter_background
 from inference.serving import NOTHING_LOADED, LiveRoute, ServedModel, Serving
 from inference.shadow_health import ShadowHealth
-from inference.tasks.ports import Encoded, Forwarded
-from inference.tasks.tokenizing import Pair
+from inference.tasks.inputs import Input, n_chars
+from inference.tasks.ports import Encoded, Forwarded, Task, flatten, regroup
 from registry.specs import VersionSpec
 
 log = logging.getLogger(__name__)
@@ -51,7 +55,7 @@ STOP_S = 1.0
 class _Copy:
     predictor: Predictor
     health: ShadowHealth
-    inputs: Sequence[str | Pair]
+    inputs: Sequence[Input]
     primary: Primary
     n_chars: int
 
@@ -105,7 +109,7 @@ class Shadowing:
         """Texts that wait for a shadow, or run."""
         return self._n_texts
 
-    def offer(self, served: ServedModel, inputs: Sequence[str | Pair], primary: Primary) -> None:
+    def offer(self, served: ServedModel, inputs: Sequence[Input], primary: Primary) -> None:
         """Take copies of an answered call for each shadow that is drawn; never raises, never
         waits. Called on the event loop.
         """
@@ -126,7 +130,7 @@ class Shadowing:
             worker.thread.join(STOP_S)
 
     def _offer(
-        self, route: LiveRoute, generation: int, inputs: Sequence[str | Pair], primary: Primary
+        self, route: LiveRoute, generation: int, inputs: Sequence[Input], primary: Primary
     ) -> None:
         now, n = self._clock(), len(inputs)
         health = self._health_of(route.predictor, generation, now)
@@ -135,11 +139,11 @@ class Shadowing:
         if health.off or self._is_stopped or self._n_lost >= MAX_LOST:
             _dropped(spec, "off", n)
             return
-        n_chars = sum(map(_n_chars, inputs))
-        has_room = self._n_texts + n <= MAX_TEXTS and self._n_chars + n_chars <= MAX_CHARS
+        size = sum(map(n_chars, inputs))
+        has_room = self._n_texts + n <= MAX_TEXTS and self._n_chars + size <= MAX_CHARS
         if has_room:
-            self._count(n, n_chars)
-            copy = _Copy(route.predictor, health, inputs, primary, n_chars)
+            self._count(n, size)
+            copy = _Copy(route.predictor, health, inputs, primary, size)
             if self._worker is None:
                 self._worker = _Worker(self._work)
             self._worker.copies.put(copy)
@@ -212,14 +216,17 @@ class Shadowing:
 
     def _compare(self, worker: _Worker, copy: _Copy) -> list[PredictionRecord]:
         task, spec = copy.predictor.task, copy.predictor.spec
-        encoded = task.encode(copy.inputs, short=False)
-        parameters, records = task.parameters_type(), []
-        for start in range(0, len(encoded), BATCH):
-            outputs = self._forward(worker, copy, encoded[start : start + BATCH])
-            seconds = worker.last_pass_s / len(outputs)
-            for index, output in enumerate(outputs, start):
-                answer, at = task.decode(output, parameters), self._wall_clock()
-                records.append(compared(copy.primary, index, spec, answer, seconds=seconds, at=at))
+        parameters = _parameters(task, copy.primary.parameters)
+        prepared, records = task.encode(copy.inputs, parameters, short=False), []
+        passed: list[tuple[Forwarded, float]] = []
+        pieces = flatten(prepared)
+        for start in range(0, len(pieces), BATCH):
+            outputs = self._forward(worker, copy, pieces[start : start + BATCH])
+            passed += [(output, worker.last_pass_s / len(outputs)) for output in outputs]
+        for index, own in enumerate(regroup(prepared, passed)):
+            answer = task.decode(prepared[index], [output for output, _ in own], parameters)
+            seconds, at = sum(seconds for _, seconds in own), self._wall_clock()
+            records.append(compared(copy.primary, index, spec, answer, seconds=seconds, at=at))
         return records
 
     def _forward(
@@ -290,5 +297,9 @@ def _dropped(spec: VersionSpec, reason: str, n: int) -> None:
     metrics.SHADOW_DROPPED.labels(spec.model, spec.number, reason).inc(n)
 
 
-def _n_chars(item: str | Pair) -> int:
-    return len(item) if isinstance(item, str) else len(item.text) + len(item.text_pair)
+def _parameters(task: Task, asked: msgspec.Raw) -> Any:
+    """What the caller asked of the primary, where the shadow knows it."""
+    try:
+        return decoding.convert(asked, task.parameters_type, "parameters")
+    except RequestError:
+        return task.defaults

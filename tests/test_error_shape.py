@@ -34,7 +34,8 @@ from inference.http.limits import RequestLimits
 from inference.http.native import NativeDialect
 from inference.recording import MemoryRecorder
 from inference.service import Service
-from inference.serving import NOTHING_LOADED, Serving, Table
+from inference.serving import NOTHING_LOADED, LiveRoute, ServedModel, Serving, Table
+from tests.inference.doubles import a_predictor, a_spec
 
 LIMITS = RequestLimits(
     max_body_bytes=4096, max_inputs=3, max_job_inputs=5, max_text_chars=100, timeout_s=1
@@ -55,11 +56,14 @@ def gate() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def inference() -> Iterator[TestClient]:
-    """The inference plane, with a model that is registered and not loaded."""
+LOADED = ServedModel(live=(LiveRoute(a_predictor(a_spec(model="some/model")), 100),))
+
+
+@pytest.fixture(params=[LOADED])
+def inference(request: pytest.FixtureRequest) -> Iterator[TestClient]:
+    """The inference plane with one model, loaded unless a test says otherwise."""
     serving = Serving()
-    serving.table = Table(1, {"some/model": NOTHING_LOADED})
+    serving.table = Table(1, {"some/model": request.param})
     service = Service(serving, Engine(EngineLimits()), MemoryRecorder(), stores_text=True)
     runner: Any = None
     endpoints = [
@@ -118,15 +122,26 @@ REFUSED = [
     pytest.param(b'{"%s": "a\\u0000b"}', "invalid_text", id="NUL"),
     pytest.param(b'{"%s": "' + b"a" * 101 + b'"}', "text_too_long", id="too long"),
     pytest.param(b'{"%s": "' + b"a" * 5000 + b'"}', "body_too_large", id="too large"),
-    pytest.param(b'{"%s": "good"}', "model_not_ready", id="not loaded"),
 ]
 
 
-@pytest.mark.parametrize(("body", "code"), REFUSED)
-@pytest.mark.parametrize(
+BOTH = pytest.mark.parametrize(
     ("dialect", "path", "field"),
     [("native", PREDICT, b"inputs"), ("classic", "/sentiment", b"text")],
 )
+
+
+@BOTH
+@pytest.mark.parametrize("inference", [NOTHING_LOADED], indirect=True)
+def test_a_model_that_is_not_loaded_has_the_shape(
+    inference: TestClient, dialect: str, path: str, field: bytes
+) -> None:
+    answer = inference.post(path, json={field.decode(): "good"}, headers=bearer(OK_KEY))
+    assert_error(answer, "model_not_ready", dialect)
+
+
+@pytest.mark.parametrize(("body", "code"), REFUSED)
+@BOTH
 def test_a_refused_prediction_has_the_shape(
     inference: TestClient, dialect: str, path: str, field: bytes, body: bytes, code: str
 ) -> None:

@@ -23,7 +23,7 @@ from inference.recording import Recorder
 from inference.records import PredictionRecord
 from inference.service import Service
 from inference.serving import LiveRoute, ServedModel, Serving, Table
-from inference.tasks.ports import Decoded, Encoded, Forwarded
+from inference.tasks.ports import Decoded, Encoded, Forwarded, Prepared
 from monitoring.recorder import JournalWriter
 from registry.specs import Pooling, VersionSpec
 
@@ -42,12 +42,21 @@ class NoParameters(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class ConstantTask:
     """Every text is the same 25 tokens, every answer POSITIVE."""
 
+    accepts = (str,)
     parameters_type = NoParameters
+    defaults = NoParameters()
 
-    def encode(self, inputs: Sequence[Any], *, short: bool) -> list[Encoded]:
+    def example(self, text: str) -> str:
+        return text
+
+    def encode(
+        self, inputs: Sequence[Any], parameters: NoParameters, *, short: bool
+    ) -> list[Encoded]:
         return [_ENCODED] * len(inputs)
 
-    def decode(self, forwarded: Forwarded, parameters: NoParameters) -> Decoded:
+    def decode(
+        self, prepared: Prepared, outputs: Sequence[Forwarded], parameters: NoParameters
+    ) -> Decoded:
         return _DECODED
 
 

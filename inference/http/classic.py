@@ -18,13 +18,13 @@ from inference.errors import InvalidRequest
 from inference.http.endpoints import Endpoint, Received, Reply, reading
 from inference.http.errors import version_headers
 from inference.http.limits import RequestLimits
-from inference.http.native import LabelScore
 from inference.http.steering import read_steering
 from inference.http.updates import update_endpoint
 from inference.jobs import services as jobs
 from inference.jobs.models import JobState
 from inference.jobs.runner import JobRunner
 from inference.service import Answer, Call, Prediction, Service
+from inference.tasks.answers import LabelScore
 
 ALL_LABELS = msgspec.Raw(b'{"top_k":null}')
 BEST_LABEL = msgspec.Raw(b"{}")

@@ -1,7 +1,7 @@
 """Bytes at the door: bounded bodies in, JSON out, and what no text may be."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from inference.errors import (
     TextTooLong,
     TooManyInputs,
 )
-from inference.tasks.tokenizing import Pair
+from inference.tasks.inputs import Input, texts_of
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 BODY_TIMEOUT_S = 30.0
@@ -65,7 +65,7 @@ def _too_large(limit: int) -> BodyTooLarge:
 
 
 def check_texts(
-    inputs: list[str | Pair], *, field: str, max_inputs: int, max_chars: int, many_hint: str
+    inputs: Sequence[Input], *, field: str, max_inputs: int, max_chars: int, many_hint: str
 ) -> None:
     """Raise for an empty list, too many texts, or a text that no model should see.
 
@@ -81,7 +81,7 @@ def check_texts(
             details={"field": field, "limit": max_inputs},
         )
     for index, item in enumerate(inputs):
-        for text in (item,) if isinstance(item, str) else (item.text, item.text_pair):
+        for text in texts_of(item):
             _check_text(text, field if len(inputs) == 1 else f"{field}[{index}]", max_chars)
 
 

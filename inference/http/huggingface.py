@@ -7,38 +7,36 @@ client reads the first list. What this server does not know is ignored, and said
 
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from access.scopes import Scope
+from inference import decoding
 from inference.errors import InvalidRequest, ModelNotReady
 from inference.http.endpoints import Endpoint, Received, Reply, reading
 from inference.http.errors import version_headers
+from inference.http.huggingface_tasks import SHAPES
 from inference.http.limits import RequestLimits
-from inference.http.native import LabelScore, TextPair
 from inference.http.steering import read_steering
-from inference.service import Answer, Call, Service
-from inference.tasks.tokenizing import Pair
+from inference.service import Call, Service
+from inference.tasks.inputs import as_list
+from inference.tasks.kinds import TaskKind
 
-# Other names under which transformers knows the task.
-TASKS = frozenset({"text-classification", "sentiment-analysis"})
-PARAMETERS = ("top_k", "function_to_apply")
 FIELDS = frozenset({"inputs", "parameters", "options"})
 OPTIONS = frozenset({"wait_for_model", "use_cache", "use_gpu"})
 MAX_NAMED = 5
 POLL_S = 0.1
 
-ALL = msgspec.Raw(b"null")
-Text = str | TextPair
-
 
 class HuggingFaceRequest(msgspec.Struct, frozen=True):
-    """`inputs`: one text, a pair, or a list of them. `parameters`: `top_k` (all labels unless
-    given) and `function_to_apply`. `options.wait_for_model` waits for a model that is loading.
+    """`inputs`: one text (or what else the task takes), or a list of them; `parameters` are the
+    task's. `options.wait_for_model` waits for a model that is loading. Feature extraction has its
+    parameters beside `inputs`.
     """
 
-    inputs: Text | list[Text]
+    inputs: msgspec.Raw
     parameters: dict[str, msgspec.Raw] | None = None
     options: dict[str, msgspec.Raw] | None = None
 
@@ -89,7 +87,7 @@ class HuggingFaceDialect:
             handler=handler,
             scope=Scope.PREDICT,
             body=HuggingFaceRequest,
-            reply=list[list[LabelScore]],
+            reply=list[Any],
             summary=summary,
             tag="huggingface",
             dialect="huggingface",
@@ -97,27 +95,50 @@ class HuggingFaceDialect:
         )
 
     async def predict_task(self, received: Received[HuggingFaceRequest]) -> Reply:
-        task = received.path["task"]
-        if task not in TASKS:
+        task, kind = received.path["task"], await self._kind(received)
+        if task != kind.name and task not in kind.names:
             raise InvalidRequest(
-                f"The task {task!r:.80} is not served here. Use text-classification.",
+                f"The task {task!r:.80} is not what {_model(received)} does. Use {kind.name}.",
                 details={"field": "task"},
             )
-        return await self.predict(received)
+        return await self._predict(received, kind)
 
     async def predict(self, received: Received[HuggingFaceRequest]) -> Reply:
-        items = received.body.inputs if isinstance(received.body.inputs, list) else None
-        inputs = [
-            item if isinstance(item, str) else Pair(item.text, item.text_pair)
-            for item in (items if items is not None else [received.body.inputs])
-            if isinstance(item, str | TextPair)
-        ]
+        return await self._predict(received, await self._kind(received))
+
+    async def _predict(self, received: Received[HuggingFaceRequest], kind: TaskKind) -> Reply:
+        body, shape = received.body, SHAPES[kind.name]
+        items = decoding.convert(body.inputs, kind.inputs, "inputs")
+        inputs = as_list(items)
         self._limits.check(inputs, field="inputs")
-        answer = await self._answer(received, inputs)
-        rows = [_row(prediction.decoded.fields) for prediction in answer.predictions]
-        warning = _warning(received.body)
+        given, ignored = shape.sort_out(body, kind)
+        answer = await self._service.predict(
+            Call(
+                model=_model(received),
+                inputs=inputs,
+                parameters=msgspec.Raw(msgspec.json.encode(given)),
+                request_id=received.request_id,
+                dialect="huggingface",
+                key_id=received.key.id,
+                timeout_s=self._limits.timeout_s,
+                steering=read_steering(received),
+            )
+        )
+        rows = shape.shape(answer.predictions, isinstance(items, list))
+        warning = _warning(kind, ignored, body.options or {})
         headers = version_headers(answer.spec) | ({"X-HF-Warning": warning} if warning else {})
         return Reply(rows, headers=headers)
+
+    async def _kind(self, received: Received[HuggingFaceRequest]) -> TaskKind:
+        """What the model does; waits for a model that is loading where the caller asks for that."""
+        deadline = time.monotonic() + self._limits.timeout_s
+        while True:
+            try:
+                return self._service.kind_of(_model(received))
+            except ModelNotReady:
+                if not _waits(received) or time.monotonic() + POLL_S >= deadline:
+                    raise
+            await asyncio.sleep(POLL_S)
 
     async def health(self, received: Received[None]) -> Reply:
         return await self.info(received)
@@ -126,31 +147,6 @@ class HuggingFaceDialect:
         spec = self._service.serving.choose(_model(received), received.key.id).spec
         info = HuggingFaceInfo(spec.model, spec.digest, spec.task, spec.number, spec.labels)
         return Reply(info, headers=version_headers(spec))
-
-    async def _answer(
-        self, received: Received[HuggingFaceRequest], inputs: list[str | Pair]
-    ) -> Answer:
-        given = received.body.parameters or {}
-        known = {"top_k": ALL} | {name: given[name] for name in PARAMETERS if name in given}
-        deadline = time.monotonic() + self._limits.timeout_s
-        waits = _waits(received)
-        while True:
-            call = Call(
-                model=_model(received),
-                inputs=inputs,
-                parameters=msgspec.Raw(msgspec.json.encode(known)),
-                request_id=received.request_id,
-                dialect="huggingface",
-                key_id=received.key.id,
-                timeout_s=max(0.001, deadline - time.monotonic()),
-                steering=read_steering(received),
-            )
-            try:
-                return await self._service.predict(call)
-            except ModelNotReady:
-                if not waits or time.monotonic() + POLL_S >= deadline:
-                    raise
-            await asyncio.sleep(POLL_S)
 
 
 def _model(received: Received[Any]) -> str:
@@ -163,20 +159,14 @@ def _waits(received: Received[HuggingFaceRequest]) -> bool:
     return (asked is not None and bytes(asked) == b"true") or header.lower() in {"true", "1"}
 
 
-def _row(fields: dict[str, Any]) -> list[LabelScore]:
-    shown = fields.get("scores") or [fields]
-    return [LabelScore(each["label"], each["score"]) for each in shown]
-
-
-def _warning(request: HuggingFaceRequest) -> str:
+def _warning(kind: TaskKind, ignored: Sequence[str], options: Mapping[str, Any]) -> str:
     """What was ignored, as the client logs it: topic, semicolon, text. Empty when nothing was."""
-    ignored = [f"parameters.{name}" for name in request.parameters or {} if name not in PARAMETERS]
-    ignored += [f"options.{name}" for name in request.options or {} if name not in OPTIONS]
-    if not ignored:
+    named = sorted([*ignored, *(f"options.{name}" for name in options if name not in OPTIONS)])
+    if not named:
         return ""
-    shown = ", ".join(_printable(name) for name in sorted(ignored)[:MAX_NAMED])
-    more = f" and {len(ignored) - MAX_NAMED} more" if len(ignored) > MAX_NAMED else ""
-    return f"Ignored parameters; text-classification does not use {shown}{more}"
+    shown = ", ".join(_printable(name) for name in named[:MAX_NAMED])
+    more = f" and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
+    return f"Ignored parameters; {kind.name} does not use {shown}{more}"
 
 
 def _printable(name: str) -> str:

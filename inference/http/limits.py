@@ -1,9 +1,10 @@
 """What one request may hold, the same for every dialect."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inference.http import codec
-from inference.tasks.tokenizing import Pair
+from inference.tasks.inputs import Input
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +17,7 @@ class RequestLimits:
     max_text_chars: int
     timeout_s: float
 
-    def check(self, inputs: list[str | Pair], *, field: str) -> None:
+    def check(self, inputs: Sequence[Input], *, field: str) -> None:
         """Raise when `inputs` hold too many texts or one that no model should see."""
         codec.check_texts(
             inputs,
@@ -26,7 +27,7 @@ class RequestLimits:
             many_hint=f"Split them, or send up to {self.max_job_inputs} to /async-sentiment.",
         )
 
-    def check_job(self, inputs: list[str | Pair], *, field: str) -> None:
+    def check_job(self, inputs: Sequence[Input], *, field: str) -> None:
         """Raise as `check` does, by the limit for asynchronous jobs."""
         codec.check_texts(
             inputs,

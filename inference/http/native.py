@@ -1,60 +1,35 @@
 """The native dialect: `POST /api/v1/models/{ns}/{name}/predict`."""
 
 from typing import Annotated, Any
-from uuid import UUID
 
 import msgspec
 
 from access.scopes import Scope
+from inference import decoding
+from inference.calls import NO_PARAMETERS
 from inference.http.endpoints import Endpoint, Received, Reply
 from inference.http.errors import version_headers
 from inference.http.limits import RequestLimits
 from inference.http.steering import read_steering
 from inference.service import Answer, Call, Prediction, Service
-from inference.tasks.tokenizing import Pair
+from inference.tasks.answers import PredictionReply
+from inference.tasks.inputs import as_list
+from inference.tasks.kinds import TaskKind
 
 Subject = Annotated[str, msgspec.Meta(max_length=200)]
 Segment = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9._:/-]*$")]
 
 
-NO_PARAMETERS = msgspec.Raw(b"{}")
-
-
-class TextPair(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Two texts that the model reads together."""
-
-    text: str
-    text_pair: str
-
-
 class PredictRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """`inputs`: one text, a pair, or a list of them; `segment` groups predictions in quality
-    reports; `subject` is whom the texts are about or from, so that they can be forgotten: only a
-    keyed hash of it is kept.
+    """`inputs`: one text (or what else the model's task takes), or a list of them; `segment` groups
+    predictions in quality reports; `subject` is whom the texts are about or from, so that they can
+    be forgotten: only a keyed hash of it is kept.
     """
 
-    inputs: str | TextPair | list[str | TextPair]
+    inputs: msgspec.Raw
     parameters: msgspec.Raw = msgspec.field(default_factory=lambda: NO_PARAMETERS)
     segment: Segment = ""
     subject: Subject = ""
-
-
-class LabelScore(msgspec.Struct, frozen=True):
-    label: str
-    score: float
-
-
-class PredictionReply(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One answer. `scores` is there when `top_k` asked for it; `truncated` says that tokens were
-    cut off.
-    """
-
-    id: UUID | None
-    label: str
-    score: float
-    n_tokens: int
-    truncated: bool
-    scores: list[LabelScore] | None = None
 
 
 class TimingReply(msgspec.Struct, frozen=True):
@@ -97,14 +72,13 @@ class NativeDialect:
 
     async def predict(self, received: Received[PredictRequest]) -> Reply:
         request = received.body
-        items = request.inputs if isinstance(request.inputs, list) else [request.inputs]
-        inputs = [
-            item if isinstance(item, str) else Pair(item.text, item.text_pair) for item in items
-        ]
+        model = f"{received.path['namespace']}/{received.path['name']}"
+        kind = self._service.kind_of(model)
+        inputs = as_list(decoding.convert(request.inputs, kind.inputs, "inputs"))
         self._limits.check(inputs, field="inputs")
         answer = await self._service.predict(
             Call(
-                model=f"{received.path['namespace']}/{received.path['name']}",
+                model=model,
                 inputs=inputs,
                 parameters=request.parameters,
                 request_id=received.request_id,
@@ -116,28 +90,25 @@ class NativeDialect:
                 steering=read_steering(received),
             )
         )
-        return Reply(_reply(answer), headers=version_headers(answer.spec))
+        return Reply(_reply(answer, kind), headers=version_headers(answer.spec))
 
 
-def _reply(answer: Answer) -> PredictReply:
+def _reply(answer: Answer, kind: TaskKind) -> PredictReply:
     return PredictReply(
         answer.spec.model,
         answer.spec.number,
         answer.spec.digest,
-        [_prediction(prediction) for prediction in answer.predictions],
+        [_prediction(prediction, kind) for prediction in answer.predictions],
         TimingReply(**{stage: _ms(seconds) for stage, seconds in answer.timing.by_stage().items()}),
     )
 
 
-def _prediction(prediction: Prediction) -> PredictionReply:
-    fields = prediction.decoded.fields
-    return PredictionReply(
+def _prediction(prediction: Prediction, kind: TaskKind) -> PredictionReply:
+    return kind.reply(
         id=prediction.id,
         n_tokens=prediction.n_tokens,
         truncated=prediction.truncated,
-        label=fields["label"],
-        score=fields["score"],
-        scores=fields.get("scores"),
+        **prediction.decoded.fields,
     )
 
 

@@ -1,7 +1,7 @@
 """The inference plane's half of the OpenAPI document, from the same endpoints that run."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -9,7 +9,7 @@ import msgspec
 from inference.http import steering
 from inference.http.endpoints import Endpoint
 from inference.http.errors import Dialect
-from inference.tasks.text_classification import TextClassificationParameters
+from inference.tasks.kinds import KINDS
 
 _REF = "#/components/schemas/{name}"
 _SECURITY: list[dict[str, list[str]]] = [{"bearerKey": []}, {"headerKey": []}]
@@ -52,13 +52,19 @@ _ERRORS: dict[Dialect, type[Any]] = {
 
 def describe(endpoints: Sequence[Endpoint[Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return (`paths`, `components.schemas`) that document `endpoints`."""
-    types: list[Any] = [TextClassificationParameters, *_ERRORS.values()]
+    types: list[Any] = [*_ERRORS.values()]
+    for kind in KINDS.values():
+        types += [kind.inputs, kind.parameters, kind.reply]
     for endpoint in endpoints:
         types += [
             kind for kind in (endpoint.body, endpoint.reply) if kind is not None and kind is not str
         ]
     _, components = msgspec.json.schema_components(types, ref_template=_REF)
-    components["PredictRequest"]["properties"]["parameters"] = _ref(TextClassificationParameters)
+    asked = components["PredictRequest"]["properties"]
+    asked["inputs"] = _any_of(kind.inputs for kind in KINDS.values())
+    asked["parameters"] = _any_of(kind.parameters for kind in KINDS.values())
+    answers = components["PredictReply"]["properties"]["predictions"]
+    answers["items"] = _any_of(kind.reply for kind in KINDS.values())
     paths: dict[str, Any] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
@@ -126,6 +132,13 @@ def _content(kind: Any) -> dict[str, Any]:
 def _ref(kind: Any) -> dict[str, Any]:
     (schema,), _ = msgspec.json.schema_components((kind,), ref_template=_REF)
     return schema
+
+
+def _any_of(kinds: Iterable[Any]) -> dict[str, Any]:
+    """The schemas of `kinds`, each once."""
+    distinct = {msgspec.json.encode(schema): schema for schema in map(_ref, kinds)}
+    schemas = list(distinct.values())
+    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:

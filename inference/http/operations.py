@@ -16,9 +16,11 @@ from inference.errors import InferenceError
 from inference.http.endpoints import Endpoint, Received, Reply, reading
 from inference.metrics import READY
 from inference.predictor import Predictor
+from inference.probing import prepare
 from inference.reconciler import Reconciler
 from inference.service import Service
 from inference.serving import NOTHING_LOADED
+from inference.tasks.ports import flatten
 
 log = logging.getLogger(__name__)
 
@@ -156,10 +158,10 @@ class Operations:
         now = time.monotonic()
         if now - self._proved_at.get(predictor, -PROOF_S) < PROOF_S:
             return None
-        encoded = predictor.task.encode([PROBE_TEXT], short=True)
+        pieces = flatten(prepare(predictor, [PROBE_TEXT], short=True))
         try:
             results = await self._service.engine.submit(
-                predictor, encoded, deadline=now + PROBE_TIMEOUT_S
+                predictor, pieces, deadline=now + PROBE_TIMEOUT_S
             )
         except InferenceError as error:
             return f"{predictor.spec.model}: {error.message}"

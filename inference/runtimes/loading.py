@@ -15,6 +15,7 @@ from inference.predictor import Predictor
 from inference.runtimes.ports import Placement
 from inference.swap.admission import Memory, weigh
 from inference.swap.memory import read_memory
+from inference.tasks.kinds import KINDS
 from registry.specs import VersionKind, VersionSpec
 
 # OpenMP's threads spin for milliseconds while they wait for each other. Where passes overlap that
@@ -74,17 +75,17 @@ def load_predictor(spec: VersionSpec) -> Predictor:
     """
     from inference.runtimes import remote
     from inference.runtimes.torch import TorchRuntime
-    from inference.tasks.text_classification import TextClassification
 
     if spec.kind is VersionKind.REMOTE:
         return remote.load(spec)
-    if spec.task != "text-classification":
+    kind = KINDS.get(spec.task)
+    if kind is None:
         raise ValueError(
             f"{spec.model} v{spec.number} is a {spec.task} model; "
-            "this server serves text-classification"
+            f"this server serves {', '.join(KINDS)}"
         )
-    task = TextClassification(spec.view, spec.labels)
-    runtime = TorchRuntime(spec, load_placement(), task.tokenizer.form)
+    task = kind.make(spec.view, spec.labels)
+    runtime = TorchRuntime(spec, load_placement(), task.form, kind.head)
     return Predictor(spec=spec, task=task, runtime=runtime)
 
 

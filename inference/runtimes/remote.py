@@ -104,7 +104,7 @@ def load(spec: VersionSpec) -> Predictor:
     )
     first = RemoteTextClassification(spec.labels, timeout_s=FIRST_ANSWER_S)
     try:
-        predictor.forward(first.encode(WARM_UP_TEXTS, short=False))
+        predictor.forward(first.encode(WARM_UP_TEXTS, first.defaults, short=False))
     except Unavailable as error:
         client.close()
         raise ConnectionError(error.message) from error

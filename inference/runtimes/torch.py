@@ -9,17 +9,30 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoModelForSequenceClassification
+from transformers import (
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForQuestionAnswering,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+)
 from transformers.utils import logging as transformers_logging
 
 from inference.runtimes.cores import CORES
 from inference.runtimes.ports import Placement
 from inference.runtimes.tracing import Forward, Inputs, traced
-from inference.tasks.ports import Encoded, Floats, Forwarded, InputForm
+from inference.tasks.ports import POOLED, Encoded, Floats, Forwarded, Head, InputForm
 from registry.specs import Pooling, VersionSpec
 
 # A bar for each load means nothing in a server's log.
 transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+_LOADERS = {
+    Head.LABELS: AutoModelForSequenceClassification,
+    Head.TOKENS: AutoModelForTokenClassification,
+    Head.SPANS: AutoModelForQuestionAnswering,
+    Head.MASKS: AutoModelForMaskedLM,
+    Head.STATES: AutoModel,
+}
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -49,16 +62,22 @@ def default_lanes(device: str, n_cores: int) -> int:
 class TorchRuntime:
     """One version's model on one device; on a CPU traced into a graph if that changes nothing."""
 
-    def __init__(self, spec: VersionSpec, placement: Placement, form: InputForm) -> None:
+    def __init__(
+        self,
+        spec: VersionSpec,
+        placement: Placement,
+        form: InputForm,
+        head: Head = Head.LABELS,
+    ) -> None:
         self._device = torch.device(placement.device)
         self._dtype = _DTYPES[placement.dtype]
-        self._form = form
+        self._form, self._head = form, head
         self._n_cores = placement.n_cores
         self.is_traced = False
         self._run = self._load(spec)
 
     def _load(self, spec: VersionSpec) -> Forward:
-        model = AutoModelForSequenceClassification.from_pretrained(
+        model = _LOADERS[self._head].from_pretrained(
             spec.view,
             local_files_only=True,
             trust_remote_code=False,
@@ -66,7 +85,7 @@ class TorchRuntime:
             dtype=self._dtype,
         )
         model.requires_grad_(False).eval().to(self._device)
-        eager = _eager(model, spec.pooling)
+        eager = _eager(model, spec.pooling, self._head)
         if self._device.type != "cpu":
             return eager
         graph = traced(model, eager, self._form.names, n_ids=model.config.vocab_size)
@@ -85,19 +104,43 @@ class TorchRuntime:
                 name: torch.from_numpy(array).to(self._device, non_blocking=True)
                 for name, array in arrays.items()
             }
-            logits, embeddings = map(_numpy, self._run(inputs))
+            output, pooled = self._run(inputs)
+            logits, embeddings = self._cut(output, batch), _numpy(pooled)
         return [Forwarded(logits[i], embeddings[i]) for i in range(len(batch))]
 
+    def _cut(self, output: torch.Tensor, batch: Sequence[Encoded]) -> Sequence[Floats]:
+        """Each text's own rows of `output`, whose second axis is tokens for some heads."""
+        if self._head in (Head.LABELS, Head.STATES):
+            return list(_numpy(output))
+        longest = output.shape[1]
+        begins = [longest - each.n_tokens if self._form.pads_left else 0 for each in batch]
+        if self._head is Head.MASKS:
+            # Before it leaves the device: a row is as wide as the vocabulary.
+            return [
+                _numpy(output[row, [begins[row] + place for place in each.places]])
+                for row, each in enumerate(batch)
+            ]
+        whole = _numpy(output)
+        return [whole[i, begins[i] : begins[i] + each.n_tokens] for i, each in enumerate(batch)]
 
-def _eager(model: Any, pooling: Pooling) -> Forward:
-    """Return the forward pass that gives logits [n, labels] and pooled embeddings [n, hidden]."""
+
+def _eager(model: Any, pooling: Pooling, head: Head) -> Forward:
+    """Return the forward pass that gives what `head` says [n, …] and pooled embeddings
+    [n, hidden].
+    """
     extra = {"output_hidden_states": True, "return_dict": True}
     if "use_cache" in inspect.signature(model.forward).parameters:
         extra["use_cache"] = False
 
     def forward(inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
-        output = model(**inputs, **extra)
-        return output.logits, pool(output.hidden_states[-1], inputs["attention_mask"], pooling)
+        output, mask = model(**inputs, **extra), inputs["attention_mask"]
+        if head is Head.STATES:
+            ways = [pool(output.last_hidden_state, mask, Pooling(way)) for way in POOLED]
+            return torch.stack(ways, dim=1), ways[POOLED.index(pooling)]
+        embedding = pool(output.hidden_states[-1], mask, pooling)
+        if head is Head.SPANS:
+            return torch.stack((output.start_logits, output.end_logits), dim=-1), embedding
+        return output.logits, embedding
 
     return forward
 

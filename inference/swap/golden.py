@@ -9,10 +9,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from inference.predictor import Predictor
+from inference.probing import answer, prepare
 from inference.swap.inputs import EDGES, GOLDEN_INPUTS
 from inference.swap.states import CannotServe
 from inference.tasks.ports import Decoded, Forwarded
@@ -34,15 +34,16 @@ def check_smoke(predictor: Predictor) -> dict[str, Any]:
     """
     started, n_tokens = time.perf_counter(), {}
     for name, text in EDGES.items():
-        (encoded,) = predictor.task.encode([text], short=False)
-        if encoded.n_tokens == 0:
+        (prepared,) = prepare(predictor, [text])
+        if prepared.n_tokens == 0:
             # Nothing to run; callers are refused such a text before it gets here.
             continue
-        n_tokens[name] = encoded.n_tokens
+        n_tokens[name] = prepared.n_tokens
         try:
-            (forwarded,) = predictor.forward([encoded])
-            _check_sound(predictor, forwarded)
-            _decode(predictor, forwarded)
+            outputs = predictor.forward(prepared.pieces)
+            for forwarded in outputs:
+                _check_sound(predictor, forwarded)
+            predictor.task.decode(prepared, outputs, predictor.task.defaults)
         except Exception as error:
             raise CannotServe("smoke_failed", f"input {name!r}: {error}") from error
     return {"smoke_s": _since(started), "smoke_tokens": n_tokens}
@@ -112,20 +113,14 @@ def _in_batches(predictor: Predictor, texts: Sequence[str]) -> list[Decoded]:
 
 def _answers(predictor: Predictor, texts: Sequence[str]) -> list[Decoded]:
     try:
-        encoded = predictor.task.encode(list(texts), short=False)
-        return [_decode(predictor, each) for each in predictor.forward(encoded)]
+        return answer(predictor, texts)
     except Exception as error:
         raise CannotServe("golden_failed", f"no answer: {error}") from error
 
 
-def _decode(predictor: Predictor, forwarded: Forwarded) -> Decoded:
-    task = predictor.task
-    return task.decode(forwarded, msgspec.convert({}, task.parameters_type))
-
-
 def _check_sound(predictor: Predictor, forwarded: Forwarded) -> None:
     n_labels = len(predictor.spec.labels)
-    if forwarded.logits.shape != (n_labels,):
+    if n_labels and forwarded.logits.shape[-1] != n_labels:
         raise ValueError(f"{forwarded.logits.shape[-1]} logits for {n_labels} labels")
     if not (np.isfinite(forwarded.logits).all() and np.isfinite(forwarded.embedding).all()):
         raise ValueError("an output is not a finite number")

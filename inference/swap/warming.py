@@ -10,7 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 from inference.predictor import Predictor
-from inference.tasks.ports import Encoded
+from inference.probing import prepare
+from inference.tasks.ports import Encoded, flatten
 
 # (texts, words): what the batching makes of single callers and of load.
 SHAPES = ((1, 8), (4, 16), (8, 32))
@@ -76,4 +77,4 @@ def _round(
 
 def _batch(predictor: Predictor, n: int, words: int) -> list[Encoded]:
     text = " ".join(["word"] * words)
-    return predictor.task.encode([text] * n, short=False)
+    return flatten(prepare(predictor, [text] * n))

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from inference.tasks.ports import MAX_RECORDED_LABELS, Decoded, Encoded, Forwarded
-from inference.tasks.tokenizing import Pair
+from inference.tasks.inputs import TextPair
+from inference.tasks.ports import MAX_RECORDED_LABELS, Decoded, Encoded, Forwarded, Prepared
 
 CHARS_PER_TOKEN = 4
 """An endpoint's tokenizer is not known here; English has about this many."""
@@ -32,7 +32,7 @@ class RemoteText(Encoded):
     `deadline` (`time.monotonic`) is when nobody waits for its answer any more.
     """
 
-    item: str | Pair
+    item: str | TextPair
     n_estimated: int
     deadline: float
 
@@ -54,7 +54,9 @@ class RemoteTextClassification:
     An answer is awaited for `timeout_s` at most. Forwarded logits are the endpoint's scores.
     """
 
+    accepts = (str, TextPair)
     parameters_type = RemoteParameters
+    defaults = RemoteParameters()
 
     def __init__(
         self,
@@ -65,12 +67,19 @@ class RemoteTextClassification:
     ) -> None:
         self._labels, self._timeout_s, self._clock = tuple(labels), timeout_s, clock
 
-    def encode(self, inputs: Sequence[str | Pair], *, short: bool) -> list[Encoded]:
+    def example(self, text: str) -> str:
+        return text
+
+    def encode(
+        self, inputs: Sequence[str | TextPair], parameters: RemoteParameters, *, short: bool
+    ) -> list[Encoded]:
         deadline = self._clock() + self._timeout_s
         return [RemoteText([], None, False, item, _estimate(item), deadline) for item in inputs]
 
-    def decode(self, forwarded: Forwarded, parameters: RemoteParameters) -> Decoded:
-        scores: list[float] = forwarded.logits.tolist()
+    def decode(
+        self, prepared: Prepared, outputs: Sequence[Forwarded], parameters: RemoteParameters
+    ) -> Decoded:
+        scores: list[float] = outputs[0].logits.tolist()
         order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)
         best = order[0]
         fields: dict[str, Any] = {"label": self._labels[best], "score": scores[best]}
@@ -82,7 +91,7 @@ class RemoteTextClassification:
         return Decoded(fields, self._labels[best], scores[best], kept)
 
 
-def _estimate(item: str | Pair) -> int:
+def _estimate(item: str | TextPair) -> int:
     text = item if isinstance(item, str) else f"{item.text}{item.text_pair}"
     # Nothing to answer; callers are refused such a text before it gets here.
     return 0 if not text or text.isspace() else math.ceil(len(text) / CHARS_PER_TOKEN)

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from inference.tasks.ports import MAX_RECORDED_LABELS, Decoded, Encoded, Forwarded
-from inference.tasks.tokenizing import Pair, TextTokenizer
+from inference.tasks.inputs import TextPair
+from inference.tasks.ports import MAX_RECORDED_LABELS, Decoded, Encoded, Forwarded, Prepared
+from inference.tasks.tokenizing import TextTokenizer
 
 Function = Literal["softmax", "sigmoid", "none"]
 
@@ -25,20 +26,37 @@ class TextClassificationParameters(msgspec.Struct, forbid_unknown_fields=True, f
 class TextClassification:
     """Logits to labels for one version; `labels` are in logit order."""
 
+    accepts = (str, TextPair)
     parameters_type = TextClassificationParameters
+    defaults = TextClassificationParameters()
 
     def __init__(self, view: Path, labels: Sequence[str]) -> None:
         self.tokenizer = TextTokenizer(view)
+        self.form = self.tokenizer.form
         self._labels = tuple(labels)
         self._function = default_function(
             msgspec.json.decode((view / "config.json").read_bytes()), len(labels)
         )
 
-    def encode(self, inputs: Sequence[str | Pair], *, short: bool) -> list[Encoded]:
+    def example(self, text: str) -> str:
+        return text
+
+    def encode(
+        self,
+        inputs: Sequence[str | TextPair],
+        parameters: TextClassificationParameters,
+        *,
+        short: bool,
+    ) -> list[Encoded]:
         return self.tokenizer.encode(inputs, short=short)
 
-    def decode(self, forwarded: Forwarded, parameters: TextClassificationParameters) -> Decoded:
-        logits: list[float] = forwarded.logits.tolist()
+    def decode(
+        self,
+        prepared: Prepared,
+        outputs: Sequence[Forwarded],
+        parameters: TextClassificationParameters,
+    ) -> Decoded:
+        logits: list[float] = outputs[0].logits.tolist()
         recorded = apply_function(self._function, logits)
         asked = parameters.function_to_apply or self._function
         shown = recorded if asked == self._function else apply_function(asked, logits)

@@ -6,26 +6,18 @@ tokenizer underneath, set up once.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Encoding, Tokenizer
 
+from inference.tasks.inputs import TextPair
 from inference.tasks.ports import Encoded, InputForm
 
 # transformers writes this order of magnitude for "no limit known".
 _NO_LIMIT = 1_000_000
 # These architectures count positions from padding_idx + 1, so two of their positions hold no token.
 _OFFSET_POSITIONS = ("roberta", "camembert", "longformer", "mpnet", "esm")
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two texts that the model reads together."""
-
-    text: str
-    text_pair: str
 
 
 class TextTokenizer:
@@ -52,7 +44,7 @@ class TextTokenizer:
         tokenizer.enable_truncation(max_length=self.max_tokens)
         return tokenizer
 
-    def encode(self, inputs: Sequence[str | Pair], *, short: bool) -> list[Encoded]:
+    def encode(self, inputs: Sequence[str | TextPair], *, short: bool) -> list[Encoded]:
         tokenizer = self._short if short else self._long
         return [self._encoded(_encode_one(tokenizer, item)) for item in inputs]
 
@@ -63,7 +55,7 @@ class TextTokenizer:
         return Encoded(ids, types, bool(encoding.overflowing), n_unknown=n_unknown)
 
 
-def _encode_one(tokenizer: Tokenizer, item: str | Pair) -> Encoding:
+def _encode_one(tokenizer: Tokenizer, item: str | TextPair) -> Encoding:
     if isinstance(item, str):
         return tokenizer.encode(item)
     return tokenizer.encode(item.text, item.text_pair)

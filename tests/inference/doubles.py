@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 
 from inference.predictor import Predictor
-from inference.tasks.ports import Decoded, Encoded, Forwarded
+from inference.tasks.inputs import TextPair
+from inference.tasks.ports import Decoded, Encoded, Forwarded, Prepared
 from inference.tasks.text_classification import TextClassificationParameters, apply_function
 from registry.specs import (
     DesiredState,
@@ -47,15 +48,25 @@ def word_id(word: str) -> int:
 class WordTask:
     """A token a word; `good` makes a text positive."""
 
+    accepts = (str, TextPair)
     parameters_type = TextClassificationParameters
+    defaults = TextClassificationParameters()
 
-    def encode(self, inputs: Sequence[Any], *, short: bool) -> list[Encoded]:
+    def example(self, text: str) -> str:
+        return text
+
+    def encode(self, inputs: Sequence[Any], parameters: Any, *, short: bool) -> list[Encoded]:
         return [
             Encoded([word_id(word) for word in str(text).split()], None, False) for text in inputs
         ]
 
-    def decode(self, forwarded: Forwarded, parameters: TextClassificationParameters) -> Decoded:
-        scores = apply_function("softmax", forwarded.logits.tolist())
+    def decode(
+        self,
+        prepared: Prepared,
+        outputs: Sequence[Forwarded],
+        parameters: TextClassificationParameters,
+    ) -> Decoded:
+        scores = apply_function("softmax", outputs[0].logits.tolist())
         best = max(range(len(LABELS)), key=scores.__getitem__)
         fields: dict[str, Any] = {"label": LABELS[best], "score": scores[best]}
         if parameters.top_k != 1:

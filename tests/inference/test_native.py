@@ -93,8 +93,8 @@ BAD_REQUESTS = {
     "a lone low surrogate": (b'{"inputs": "x\\udc00y"}', 400, "invalid_json"),
     "very deep nesting": (
         b'{"inputs": ' + b"[" * 50_000 + b"]" * 50_000 + b"}",
-        422,
-        "invalid_request",
+        400,
+        "invalid_json",
     ),
     "an array": (b"[]", 422, "invalid_request"),
     "no inputs": (b"{}", 422, "invalid_request"),

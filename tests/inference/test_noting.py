@@ -105,10 +105,12 @@ def test_a_recorder_that_fails_changes_no_error(plane: Plane) -> None:
 def test_unknown_tokens_are_counted(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     encode = WordTask.encode
 
-    def counting(self: WordTask, inputs: list[str], *, short: bool) -> list[Encoded]:
+    def counting(
+        self: WordTask, inputs: list[str], parameters: object, *, short: bool
+    ) -> list[Encoded]:
         return [
             Encoded(each.ids, None, False, n_unknown=each.ids.count(word_id("zzz")))
-            for each in encode(self, inputs, short=short)
+            for each in encode(self, inputs, parameters, short=short)
         ]
 
     monkeypatch.setattr(WordTask, "encode", counting)
@@ -134,5 +136,6 @@ def test_an_unknown_token_with_another_meaning_counts_nothing(tmp_path: Path) ->
 
 
 def test_an_endpoint_s_tokens_are_not_known_here() -> None:
-    (encoded,) = RemoteTextClassification(["A"], timeout_s=1).encode(["電影"], short=True)
+    task = RemoteTextClassification(["A"], timeout_s=1)
+    (encoded,) = task.encode(["電影"], task.defaults, short=True)
     assert encoded.n_unknown == 0

@@ -21,8 +21,8 @@ from inference.errors import (
 )
 from inference.predictor import Predictor
 from inference.runtimes import loading, remote
+from inference.tasks.inputs import Input, TextPair
 from inference.tasks.remote_text_classification import RemoteParameters, RemoteTextClassification
-from inference.tasks.tokenizing import Pair
 from registry.errors import ContentRefused
 from registry.remote.facts import REMOTE, build_remote
 from registry.specs import Pooling, VersionKind, VersionSpec
@@ -69,7 +69,7 @@ def submit(predictor: Predictor, texts: list[Any], *, seconds: float = 3.0) -> l
     """What the engine makes of `texts`, asked at once."""
 
     async def run() -> list[Any]:
-        encoded = predictor.task.encode(texts, short=True)
+        encoded = predictor.task.encode(texts, RemoteParameters(), short=True)
         return list(await engine.submit(predictor, encoded, deadline=time.monotonic() + seconds))
 
     engine = Engine(NEAR, far_limits=FAR)
@@ -81,7 +81,7 @@ def submit(predictor: Predictor, texts: list[Any], *, seconds: float = 3.0) -> l
 
 
 def test_a_batch_is_one_request(predictor: Predictor, endpoint: FakeEndpoint) -> None:
-    outcomes = submit(predictor, ["one", "two", Pair("three", "four")])
+    outcomes = submit(predictor, ["one", "two", TextPair("three", "four")])
     assert all(isinstance(outcome, Answered) for outcome in outcomes)
     (asked,) = endpoint.asked
     assert asked.inputs == ["one", "two", {"text": "three", "text_pair": "four"}]
@@ -92,9 +92,10 @@ def test_a_batch_is_one_request(predictor: Predictor, endpoint: FakeEndpoint) ->
 
 def test_an_answer_has_the_fields_of_a_local_one(predictor: Predictor) -> None:
     (outcome,) = submit(predictor, ["one"])
-    best = predictor.task.decode(outcome.output, RemoteParameters())
+    (one,) = predictor.task.encode(["one"], RemoteParameters(), short=True)
+    best = predictor.task.decode(one, [outcome.output], RemoteParameters())
     assert best.fields == {"label": "GOOD", "score": 0.75}
-    every = predictor.task.decode(outcome.output, RemoteParameters(top_k=None))
+    every = predictor.task.decode(one, [outcome.output], RemoteParameters(top_k=None))
     assert every.fields["scores"] == [
         {"label": "GOOD", "score": 0.75},
         {"label": "BAD", "score": 0.25},
@@ -110,10 +111,11 @@ def test_how_scores_are_made_cannot_be_chosen() -> None:
 
 def test_tokens_are_estimated_by_characters() -> None:
     task = RemoteTextClassification(LABELS, timeout_s=1)
-    texts: list[str | Pair] = ["abcd", "abcde", "", "  ", Pair("abcd", "efgh")]
-    counts = [encoded.n_tokens for encoded in task.encode(texts, short=True)]
+    texts: list[Input] = ["abcd", "abcde", "", "  ", TextPair("abcd", "efgh")]
+    encoded = task.encode(texts, task.defaults, short=True)
+    counts = [each.n_tokens for each in encoded]
     assert counts == [1, 2, 0, 0, 2]
-    assert not any(encoded.truncated for encoded in task.encode(texts, short=True))
+    assert not any(each.truncated for each in encoded)
 
 
 def test_a_text_that_the_endpoint_cannot_take_fails_alone(
@@ -175,14 +177,17 @@ def test_a_slow_endpoint_holds_up_nobody_else(predictor: Predictor, endpoint: Fa
         slow = [
             asyncio.create_task(
                 engine.submit(
-                    predictor, predictor.task.encode(["a"], short=True), deadline=deadline
+                    predictor,
+                    predictor.task.encode(["a"], RemoteParameters(), short=True),
+                    deadline=deadline,
                 )
             )
             for _ in range(6)
         ]
         await asyncio.sleep(0.1)
         started = time.monotonic()
-        await engine.submit(local, local.task.encode(["good"], short=True), deadline=deadline)
+        encoded = local.task.encode(["good"], local.task.defaults, short=True)
+        await engine.submit(local, encoded, deadline=deadline)
         took_s = time.monotonic() - started
         assert not any(task.done() for task in slow)
         held.set()

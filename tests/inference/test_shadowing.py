@@ -231,8 +231,8 @@ def test_what_would_end_a_thread_does_not_end_shadowing(world, error):
 
 def test_a_score_that_is_no_number_is_a_failure(world):
     class Broken(WordTask):
-        def decode(self, forwarded, parameters):
-            decoded = super().decode(forwarded, parameters)
+        def decode(self, prepared, outputs, parameters):
+            decoded = super().decode(prepared, outputs, parameters)
             return replace(decoded, scores=dict.fromkeys(decoded.scores, float("nan")))
 
     object.__setattr__(world.predictor, "task", Broken())

@@ -10,13 +10,14 @@ from transformers import AutoModel, AutoTokenizer, pipeline
 
 from inference.runtimes.ports import Placement
 from inference.runtimes.torch import TorchRuntime
+from inference.tasks.inputs import TextPair
 from inference.tasks.text_classification import (
     TextClassification,
     apply_function,
     default_function,
 )
 from inference.tasks.text_classification import TextClassificationParameters as Parameters
-from inference.tasks.tokenizing import Pair, TextTokenizer
+from inference.tasks.tokenizing import TextTokenizer
 from registry.specs import Pooling, VersionSpec
 from tests.inference.tiny import ARCHITECTURES, CORPUS, save_tiny
 
@@ -46,13 +47,16 @@ def load(
 
 
 def answers(task, runtime, texts, parameters: Parameters, *, batch: int):
-    encoded = task.encode(texts, short=True)
+    encoded = task.encode(texts, Parameters(), short=True)
     outputs = [
         output
         for start in range(0, len(encoded), batch)
         for output in runtime.forward(encoded[start : start + batch])
     ]
-    return [task.decode(output, parameters).fields for output in outputs]
+    return [
+        task.decode(each, [output], parameters).fields
+        for each, output in zip(encoded, outputs, strict=True)
+    ]
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
@@ -111,7 +115,7 @@ def test_pairs_equal_the_pipeline(tmp_path):
     theirs = [
         classify({"text": first, "text_pair": second}, truncation=True) for first, second in pairs
     ]
-    ours = answers(*load(view), [Pair(*pair) for pair in pairs], Parameters(), batch=3)
+    ours = answers(*load(view), [TextPair(*pair) for pair in pairs], Parameters(), batch=3)
     assert [answer["score"] for answer in ours] == pytest.approx(
         [answer["score"] for answer in theirs], abs=1e-5
     )
@@ -132,7 +136,7 @@ def test_positions_that_hold_no_token_are_not_counted(tmp_path):
     tokenizer = TextTokenizer(view)
     assert tokenizer.max_tokens == 64
     task, runtime = load(view)
-    assert len(runtime.forward(task.encode(["words " * 200], short=True))) == 1
+    assert len(runtime.forward(task.encode(["words " * 200], Parameters(), short=True))) == 1
 
 
 @pytest.mark.parametrize("pooling", list(Pooling))
@@ -147,7 +151,7 @@ def test_the_pooled_embedding_comes_from_the_last_hidden_states(tmp_path, poolin
     inputs = tokenizer(TEXTS[:4], return_tensors="pt", truncation=True, padding=True)
     with torch.inference_mode():
         states = model(**inputs).last_hidden_state
-    ours = runtime.forward(task.encode(TEXTS[:4], short=True))
+    ours = runtime.forward(task.encode(TEXTS[:4], Parameters(), short=True))
     for our, text_states, mask in zip(ours, states, inputs["attention_mask"].bool(), strict=True):
         real = text_states[mask]
         expected = {
@@ -173,10 +177,11 @@ def test_bfloat16_answers_are_close(tmp_path):
 
 def test_what_is_recorded_does_not_depend_on_what_was_asked(tmp_path):
     task, runtime = load(save_tiny(tmp_path, "bert"))
-    output = runtime.forward(task.encode(["short"], short=True))[0]
+    encoded = task.encode(["short"], Parameters(), short=True)
+    outputs = runtime.forward(encoded)
     plain, raw = (
-        task.decode(output, Parameters()),
-        task.decode(output, Parameters(None, "none")),
+        task.decode(encoded[0], outputs, parameters)
+        for parameters in (Parameters(), Parameters(None, "none"))
     )
     assert (plain.label, plain.score, plain.scores) == (raw.label, raw.score, raw.scores)
     assert sum(raw.scores.values()) == pytest.approx(1)

@@ -1,0 +1,58 @@
+"""What the pieces of one input gave, put together. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from inference.engine.entries import Answered, Outcome
+from inference.errors import InferenceError
+from inference.tasks.ports import Floats, Forwarded, Prepared, regroup
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The `outputs` of an input's pieces, in order; times are the slowest piece's, but `compute_s`:
+    what all pieces together took of their batches.
+    """
+
+    outputs: Sequence[Forwarded]
+    queue_s: float
+    inference_s: float
+    compute_s: float
+
+    @property
+    def embedding(self) -> Floats:
+        """The mean of the pieces' embeddings [hidden]; empty where there are none."""
+        if len(self.outputs) == 1:
+            return self.outputs[0].embedding
+        mean: Floats = np.mean([each.embedding for each in self.outputs], axis=0)
+        return mean
+
+
+def gather(
+    prepared: Sequence[Prepared], outcomes: Sequence[Outcome[Forwarded]]
+) -> Iterator[Gathered]:
+    """One for each input; raises the first input's error, with `details.index`."""
+    for index, own in enumerate(regroup(prepared, outcomes)):
+        yield _gathered([_answered(outcome, index) for outcome in own])
+
+
+def _gathered(own: Sequence[Answered[Forwarded]]) -> Gathered:
+    if len(own) == 1:
+        (one,) = own
+        compute_s = one.inference_s / one.batch_size
+        return Gathered((one.output,), one.queue_s, one.inference_s, compute_s)
+    return Gathered(
+        [each.output for each in own],
+        max(each.queue_s for each in own),
+        max(each.inference_s for each in own),
+        sum(each.inference_s / each.batch_size for each in own),
+    )
+
+
+def _answered(outcome: Outcome[Forwarded], index: int) -> Answered[Forwarded]:
+    if isinstance(outcome, InferenceError):
+        outcome.details.setdefault("index", index)
+        raise outcome
+    return outcome

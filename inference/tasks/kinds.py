@@ -1,0 +1,57 @@
+"""The tasks that are served: what goes in, what may be asked, what comes out.
+
+Dialects and documentation read it; it loads no model code.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inference.tasks.answers import LabelReply, PredictionReply
+from inference.tasks.inputs import TextPair
+from inference.tasks.ports import Head, LocalTask
+from inference.tasks.text_classification import TextClassification, TextClassificationParameters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskKind:
+    """One task: `item` is the type of one input; `names` are others under which it is known.
+
+    `make` prepares it for the version in a view, with its labels in logit order; `head` is what a
+    forward pass must give.
+    """
+
+    name: str
+    make: Callable[[Path, Sequence[str]], LocalTask]
+    head: Head
+    item: Any
+    parameters: type[Any]
+    reply: type[PredictionReply]
+    names: frozenset[str] = frozenset()
+
+    @property
+    def inputs(self) -> Any:
+        """The type of what a request sends: one input, or a list."""
+        return self.item | list[self.item]  # type: ignore[name-defined]  # a type made at run time
+
+
+KINDS: dict[str, TaskKind] = {
+    kind.name: kind
+    for kind in (
+        TaskKind(
+            name="text-classification",
+            names=frozenset({"sentiment-analysis"}),
+            make=TextClassification,
+            head=Head.LABELS,
+            item=str | TextPair,
+            parameters=TextClassificationParameters,
+            reply=LabelReply,
+        ),
+    )
+}
+
+
+def find_kind(name: str) -> TaskKind | None:
+    """The task known under `name`."""
+    return KINDS.get(name) or next((kind for kind in KINDS.values() if name in kind.names), None)
