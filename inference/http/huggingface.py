@@ -17,7 +17,7 @@ from inference import decoding
 from inference.errors import InvalidRequest, ModelNotReady
 from inference.http.endpoints import Endpoint, Received, Reply, reading
 from inference.http.errors import version_headers
-from inference.http.huggingface_tasks import SHAPES
+from inference.http.huggingface_tasks import SHAPES, Asked
 from inference.http.limits import RequestLimits
 from inference.http.steering import read_steering
 from inference.service import Call, Service
@@ -39,6 +39,11 @@ class HuggingFaceRequest(msgspec.Struct, frozen=True):
     inputs: msgspec.Raw
     parameters: dict[str, msgspec.Raw] | None = None
     options: dict[str, msgspec.Raw] | None = None
+    normalize: msgspec.Raw | None = None
+    truncate: msgspec.Raw | None = None
+    dimensions: msgspec.Raw | None = None
+    prompt_name: msgspec.Raw | None = None
+    pooling: msgspec.Raw | None = None
 
 
 class HuggingFaceInfo(msgspec.Struct, frozen=True):
@@ -124,7 +129,8 @@ class HuggingFaceDialect:
                 steering=read_steering(received),
             )
         )
-        rows = shape.shape(answer.predictions, isinstance(items, list))
+        client = received.headers.get("user-agent", "")
+        rows = shape.shape(answer.predictions, Asked(inputs, isinstance(items, list), client))
         warning = _warning(kind, ignored, body.options or {})
         headers = version_headers(answer.spec) | ({"X-HF-Warning": warning} if warning else {})
         return Reply(rows, headers=headers)
