@@ -30,6 +30,10 @@ MAX_NAMED = 5
 POLL_S = 0.1
 
 
+# Not `None`: a union with it would take nothing else.
+_NOT_GIVEN: Any = msgspec.field(default_factory=msgspec.Raw)
+
+
 class HuggingFaceRequest(msgspec.Struct, frozen=True):
     """`inputs`: one text (or what else the task takes), or a list of them; `parameters` are the
     task's. `options.wait_for_model` waits for a model that is loading. Feature extraction has its
@@ -39,11 +43,11 @@ class HuggingFaceRequest(msgspec.Struct, frozen=True):
     inputs: msgspec.Raw
     parameters: dict[str, msgspec.Raw] | None = None
     options: dict[str, msgspec.Raw] | None = None
-    normalize: msgspec.Raw | None = None
-    truncate: msgspec.Raw | None = None
-    dimensions: msgspec.Raw | None = None
-    prompt_name: msgspec.Raw | None = None
-    pooling: msgspec.Raw | None = None
+    normalize: msgspec.Raw = _NOT_GIVEN
+    truncate: msgspec.Raw = _NOT_GIVEN
+    dimensions: msgspec.Raw = _NOT_GIVEN
+    prompt_name: msgspec.Raw = _NOT_GIVEN
+    pooling: msgspec.Raw = _NOT_GIVEN
 
 
 class HuggingFaceInfo(msgspec.Struct, frozen=True):

@@ -48,7 +48,8 @@ class Shape:
         """The parameters that the task takes, and the names of those that it does not know."""
         known = set(kind.parameters.__struct_fields__)
         asked = body.parameters or {}
-        root = {name: value for name in self.at_root if (value := getattr(body, name)) is not None}
+        beside = {name: getattr(body, name) for name in self.at_root}
+        root = {name: value for name, value in beside.items() if bytes(value) not in (b"", b"null")}
         given = self.defaults | root | {name: asked[name] for name in asked if name in known}
         return given, [f"parameters.{name}" for name in asked if name not in known]
 
