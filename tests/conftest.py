@@ -47,7 +47,8 @@ def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
             # Whichever comes first makes the server and its past as well.
             item.add_marker(pytest.mark.timeout(600))
     long = {item.path for item in items if _is_long(item)}
-    items.sort(key=lambda item: item.path not in long)
+    # The browser's stay together: what they share ends with the last of them.
+    items.sort(key=lambda item: (not item.nodeid.startswith(_BROWSER), item.path not in long))
 
 
 def _needs_something(item: Any) -> bool:
