@@ -5,7 +5,12 @@ import sys
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
+
+# Other processes share the cores: how long an example takes says nothing.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 _LONG_FOLDERS = frozenset({"benchmarks", "browser", "conformance", "crash"})
 _BROWSER = "tests/browser/"
