@@ -25,6 +25,7 @@ from inference.http.huggingface import HuggingFaceDialect
 from inference.http.limits import RequestLimits
 from inference.http.native import NativeDialect
 from inference.http.operations import Operations
+from inference.http.tokenizing import Tokenizing
 from inference.jobs.runner import JobRunner
 from inference.predictor import Predictor
 from inference.reconciler import Reconciler
@@ -81,6 +82,7 @@ class Plane:
 
         endpoints = [
             *NativeDialect(self.service, LIMITS).endpoints(),
+            *Tokenizing(self.service, LIMITS).endpoints(),
             *ClassicDialect(
                 self.service, LIMITS, JobRunner(self.service), "team/model"
             ).endpoints(),
