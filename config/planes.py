@@ -20,6 +20,7 @@ from config import vitals
 from config.middleware import App, BufferedBody, Observed
 from config.wsgi import application as django_application
 from inference import metrics
+from inference.caching import LocalMemory, Memory
 from inference.describing import Describer
 from inference.engine.engine import Engine
 from inference.engine.limits import EngineLimits
@@ -38,6 +39,7 @@ from inference.passes import PassRunner
 from inference.reconciler import Reconciler
 from inference.recording import MemoryRecorder
 from inference.redaction import Redactor
+from inference.redis_memory import RedisMemory
 from inference.runtimes import loading
 from inference.service import Service
 from inference.serving import Serving
@@ -83,6 +85,7 @@ class Planes:
             self.writer,
             describer=describer,
             shadowing=self.shadowing,
+            memory=_memory(),
         )
         self.jobs = JobRunner(self.service)
         unheard = MemoryRecorder()
@@ -189,6 +192,15 @@ def request_limits() -> RequestLimits:
         max_text_chars=settings.BELLWETHER_MAX_TEXT_CHARS,
         timeout_s=settings.BELLWETHER_TIMEOUT_S,
     )
+
+
+def _memory() -> Memory | None:
+    """Where outputs are remembered; nowhere unless the settings give them room."""
+    if not settings.BELLWETHER_CACHE_BYTES:
+        return None
+    if settings.REDIS_URL:
+        return RedisMemory(settings.REDIS_URL, settings.BELLWETHER_CACHE_S)
+    return LocalMemory(settings.BELLWETHER_CACHE_BYTES, settings.BELLWETHER_CACHE_S)
 
 
 def _describer() -> Describer:

@@ -1,7 +1,7 @@
 """What the pieces of one input gave, put together. Pure."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,13 +13,15 @@ from inference.tasks.ports import Floats, Forwarded, Prepared, regroup
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """The `outputs` of an input's pieces, in order; times are the slowest piece's, but `compute_s`:
-    what all pieces together took of their batches.
+    what all pieces together took of their batches. `is_cached` says that nothing was computed for
+    this input: somebody had asked the same.
     """
 
     outputs: Sequence[Forwarded]
     queue_s: float
     inference_s: float
     compute_s: float
+    is_cached: bool = False
 
     @property
     def embedding(self) -> Floats:
@@ -29,13 +31,22 @@ class Gathered:
         mean: Floats = np.mean([each.embedding for each in self.outputs], axis=0)
         return mean
 
+    def shared(self) -> "Gathered":
+        """As another caller gets it, who asked the same."""
+        return replace(self, compute_s=0.0, is_cached=True)
+
 
 def gather(
-    prepared: Sequence[Prepared], outcomes: Sequence[Outcome[Forwarded]]
+    prepared: Sequence[Prepared],
+    outcomes: Sequence[Outcome[Forwarded]],
+    places: Sequence[int] | None = None,
 ) -> Iterator[Gathered]:
-    """One for each input; raises the first input's error, with `details.index`."""
+    """One for each input; raises the first input's error, with `details.index`: its place among the
+    caller's inputs, where `places` says other ones than its place here.
+    """
     for index, own in enumerate(regroup(prepared, outcomes)):
-        yield _gathered([_answered(outcome, index) for outcome in own])
+        place = index if places is None else places[index]
+        yield _gathered([_answered(outcome, place) for outcome in own])
 
 
 def _gathered(own: Sequence[Answered[Forwarded]]) -> Gathered:

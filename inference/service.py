@@ -9,13 +9,14 @@ from typing import Any
 from uuid import UUID
 
 from inference import decoding, metrics
+from inference.caching import Memory, Sharing, key_of
 from inference.calls import Answer, Call, Prediction, Timing
 from inference.comparing import Primary
 from inference.describing import UNDESCRIBED, Described, Describer
 from inference.engine.engine import Engine
 from inference.engine.limits import Priority
 from inference.errors import InvalidRequest
-from inference.gathering import Gathered, gather
+from inference.gathering import Gathered
 from inference.noting import failure_of, records_of
 from inference.predictor import Predictor
 from inference.recording import Recorder
@@ -24,7 +25,7 @@ from inference.serving import ServedModel, Serving
 from inference.shadowing import Shadowing
 from inference.tasks.inputs import Input, as_text, n_chars
 from inference.tasks.kinds import KINDS, TaskKind
-from inference.tasks.ports import Prepared, flatten
+from inference.tasks.ports import Prepared
 from registry.specs import VersionSpec
 
 __all__ = ["Answer", "Call", "Prediction", "Service", "Timing"]
@@ -39,7 +40,8 @@ class Service:
     """Answers calls: choose → tokenise → engine → decode → record; `shadowing` copies some.
 
     `n_running` calls are being answered now; `describer` says what is kept of a text. Answers that
-    are not `is_counted` are for nobody outside: metrics leave them out.
+    are not `is_counted` are for nobody outside: metrics leave them out. `memory` keeps what the
+    model gave, for those who ask the same.
     """
 
     def __init__(
@@ -52,11 +54,13 @@ class Service:
         describer: Describer | None = None,
         shadowing: Shadowing | None = None,
         is_counted: bool = True,
+        memory: Memory | None = None,
         clock: Callable[[], float] = time.perf_counter,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.serving, self.engine, self.recorder = serving, engine, recorder
         self._shadowing, self._is_counted = shadowing, is_counted
+        self._sharing = Sharing(engine, memory)
         self.n_running = 0
         self._describer = describer or Describer(stores_text=stores_text)
         self._clock, self._wall_clock = clock, wall_clock
@@ -100,13 +104,14 @@ class Service:
         parameters = _parameters(call, predictor)
         prepared, described = await self._encode(predictor, call.inputs, parameters)
         tokenized = self._clock()
-        results = await self.engine.submit(
+        asked = bytes(call.parameters)
+        gathered = await self._sharing.forward(
             predictor,
-            flatten(prepared),
+            prepared,
+            [key_of(predictor, item, asked) for item in call.inputs],
             deadline=time.monotonic() + call.timeout_s,
             priority=call.priority,
         )
-        gathered = list(gather(prepared, results))
         decoded = [
             task.decode(prepared[i], own.outputs, parameters) for i, own in enumerate(gathered)
         ]
@@ -136,7 +141,8 @@ class Service:
             for i in range(len(decoded))
         ]
         if self._is_counted:
-            metrics.observe_answer(predictor.spec, decoded, timing.by_stage())
+            n_cached = sum(own.is_cached for own in gathered)
+            metrics.observe_answer(predictor.spec, decoded, timing.by_stage(), n_cached=n_cached)
         if served.shadows and self._shadowing is not None:
             self._shadow(call, served, predictor.spec, predictions, gathered)
         return Answer(predictor.spec, predictions, timing)

@@ -21,6 +21,7 @@ _OF_SERVICES = (
     "tests/alertmanager/",
     "tests/conformance/",
     "tests/inference/test_huggingface_clients.py",
+    "tests/inference/test_redis_memory.py",
 )
 
 
