@@ -2,7 +2,8 @@
 
 The task comes from the `architectures` entry of `config.json`; an optional `bellwether.json` beside
 it (`{"task": …, "pooling": …}`) chooses among the tasks that the architecture can do, and how a
-classifier's scores are made (`temperature`, `threshold`). Label rules are those of the transformers library: `id2label` in logit order, or LABEL_0 … for `num_labels`.
+classifier's scores are made (`temperature`, `threshold`). Label rules are those of the transformers
+library: `id2label` in logit order, or LABEL_0 … for `num_labels`.
 """
 
 from collections.abc import Mapping
