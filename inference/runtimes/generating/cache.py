@@ -1,0 +1,92 @@
+"""Key-value caches that rows join and leave: one layer's keys and values are [rows, heads, columns,
+width], texts end at the last column, padding is on the left.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+Tensor = torch.Tensor
+
+
+def fresh() -> DynamicCache:
+    """Return an empty cache that keeps every column of every layer.
+
+    Sliding windows are kept whole, too: the masks do the sliding, and rows of any length can join.
+    """
+    return DynamicCache()
+
+
+def filled(cache: DynamicCache) -> list[DynamicLayer]:
+    """Return the layers that hold something; layers that share another's keys never do."""
+    return [layer for layer in cache.layers if layer.is_initialized]
+
+
+def n_columns(cache: DynamicCache) -> int:
+    layers = filled(cache)
+    return int(layers[0].keys.shape[2]) if layers else 0
+
+
+def pick(cache: DynamicCache, rows: Sequence[int], *, from_column: int = 0) -> DynamicCache:
+    """Return a copy with these rows only, without the columns before `from_column`."""
+    copy = fresh()
+    for layer in cache.layers:
+        twin = DynamicLayer()
+        if layer.is_initialized:
+            index = torch.tensor(list(rows), device=layer.keys.device)
+            _fill(twin, *(each[:, :, from_column:][index] for each in (layer.keys, layer.values)))
+        copy.layers.append(twin)
+    return copy
+
+
+def keep(
+    cache: DynamicCache,
+    rows: Sequence[int],
+    *,
+    from_column: int = 0,
+    to_column: int | None = None,
+) -> None:
+    """Drop all other rows, and the columns outside [from_column, to_column)."""
+    for layer in filled(cache):
+        index = torch.tensor(list(rows), device=layer.keys.device)
+        layer.keys = layer.keys[:, :, from_column:to_column][index]
+        layer.values = layer.values[:, :, from_column:to_column][index]
+
+
+def join(one: DynamicCache, other: DynamicCache, *, pads_left: bool) -> None:
+    """Append the rows of `other` to `one`; the narrower of the two is padded with zeros."""
+    for layer, extra in zip(one.layers, other.layers, strict=True):
+        if layer.is_initialized:
+            layer.keys = _stacked(layer.keys, extra.keys, pads_left=pads_left)
+            layer.values = _stacked(layer.values, extra.values, pads_left=pads_left)
+
+
+def crop(cache: DynamicCache, columns: int) -> None:
+    """Forget what was written after the first `columns`; for a step that failed half way."""
+    for layer in filled(cache):
+        layer.keys, layer.values = layer.keys[:, :, :columns], layer.values[:, :, :columns]
+
+
+def pad_columns(tensor: Tensor, columns: int, *, pads_left: bool, dim: int) -> Tensor:
+    """Return `tensor` with zeros before (or after) dimension `dim` until it has `columns`."""
+    missing = columns - tensor.shape[dim]
+    if not missing:
+        return tensor
+    shape = list(tensor.shape)
+    shape[dim] = missing
+    zeros = tensor.new_zeros(shape)
+    return torch.cat([zeros, tensor] if pads_left else [tensor, zeros], dim=dim)
+
+
+def _stacked(one: Tensor, other: Tensor, *, pads_left: bool) -> Tensor:
+    columns = max(one.shape[2], other.shape[2])
+    return torch.cat(
+        [pad_columns(each, columns, pads_left=pads_left, dim=2) for each in (one, other)]
+    )
+
+
+def _fill(layer: DynamicLayer, keys: Tensor, values: Tensor) -> None:
+    layer.lazy_initialization(keys, values)
+    layer.keys, layer.values = keys, values
