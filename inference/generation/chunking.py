@@ -1,5 +1,6 @@
-"""Texts that are longer than a model reads: split where people pause, answered piece by piece. Pure:
-tokens are counted, and pieces answered, by functions that are passed in.
+"""Texts that are longer than a model reads: split where people pause, answered piece by piece.
+
+Pure: tokens are counted, and pieces answered, by functions that are passed in.
 """
 
 import re
@@ -40,17 +41,23 @@ class ChunkedAnswer:
 
 
 def split(
-    text: str, count_tokens: CountTokens, max_tokens: int, *, max_chunks: int = MAX_CHUNKS
+    text: str,
+    count_tokens: CountTokens,
+    max_tokens: int,
+    *,
+    max_chunks: int = MAX_CHUNKS,
+    keeps_paragraphs: bool = False,
 ) -> list[Chunk]:
     """Return `text` in pieces of at most `max_tokens`: paragraphs where they fit, else sentences,
-    else words, else characters; neighbours that fit together stay together.
+    else words, else characters; neighbours that fit together stay together, paragraphs only without
+    `keeps_paragraphs`.
 
     Raises TextTooLong for more than `max_chunks` pieces, ValueError for a `max_tokens` below 1.
     """
     if max_tokens < 1:
         raise ValueError(f"max_tokens must be at least 1, not {max_tokens}.")
     pieces = list(_divided(text.strip(), count_tokens, max_tokens, 0, max_chunks * 64))
-    chunks = _packed(pieces, count_tokens, max_tokens)
+    chunks = _packed(pieces, count_tokens, max_tokens, keeps_paragraphs)
     if len(chunks) > max_chunks:
         raise TextTooLong(
             f"The text makes {len(chunks)} pieces that the model can read; {max_chunks} are "
@@ -71,7 +78,7 @@ async def answer_chunks(
     max_chunks: int = MAX_CHUNKS,
 ) -> ChunkedAnswer:
     """Answer every piece and join the answers as the pieces were joined; for translations."""
-    chunks = split(text, count_tokens, max_tokens, max_chunks=max_chunks)
+    chunks = split(text, count_tokens, max_tokens, max_chunks=max_chunks, keeps_paragraphs=True)
     return ChunkedAnswer(await _joined(chunks, ask), len(chunks), 1)
 
 
@@ -140,10 +147,12 @@ def _divided(
         yield from inner
 
 
-def _packed(pieces: Sequence[Chunk], count_tokens: CountTokens, max_tokens: int) -> list[Chunk]:
+def _packed(
+    pieces: Sequence[Chunk], count_tokens: CountTokens, max_tokens: int, keeps_paragraphs: bool
+) -> list[Chunk]:
     chunks: list[Chunk] = []
     for piece in pieces:
-        if chunks and chunks[-1].separator != "\n\n":
+        if chunks and not (keeps_paragraphs and chunks[-1].separator == "\n\n"):
             together = chunks[-1].text + chunks[-1].separator + piece.text
             if count_tokens(together) <= max_tokens:
                 chunks[-1] = Chunk(together, piece.separator)

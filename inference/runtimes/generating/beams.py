@@ -1,5 +1,6 @@
 """Beam search through transformers' own `generate`, for prompts of equal settings."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,7 +41,9 @@ def beam_key(plan: Plan, *, is_encoder_decoder: bool) -> object:
         same = plan.prompt.n_tokens
     elif reads_source:
         same = plan.prompt.ids
-    return config.to_json_string(use_diff=False), same
+    # What has an underscore are tensors made of the rest.
+    public = [(name, value) for name, value in vars(config).items() if not name.startswith("_")]
+    return repr(sorted(public, key=lambda item: item[0])), same
 
 
 @torch.inference_mode()
@@ -57,11 +60,14 @@ def search(
         # On the right: causal prompts of one batch are equally long.
         ids[at, : len(prompt)] = torch.tensor(prompt, device=model.device)
         mask[at, : len(prompt)] = 1
+    config = copy.copy(plan.settings)
+    # `generate` works it out again, and warns of two lengths at once.
+    config.max_length = None
     with CORES.share(n_cores):
         found = model.generate(
             input_ids=ids,
             attention_mask=mask,
-            generation_config=plan.settings,
+            generation_config=config,
             stopping_criteria=StoppingCriteriaList([_Abandoned(inputs)]),
         )
     n_start = 1 if model.config.is_encoder_decoder else longest

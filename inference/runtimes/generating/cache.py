@@ -3,6 +3,7 @@ width], texts end at the last column, padding is on the left.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from transformers import DynamicCache
@@ -19,9 +20,10 @@ def fresh() -> DynamicCache:
     return DynamicCache()
 
 
-def filled(cache: DynamicCache) -> list[DynamicLayer]:
+def filled(cache: DynamicCache) -> list[Any]:
     """Return the layers that hold something; layers that share another's keys never do."""
-    return [layer for layer in cache.layers if layer.is_initialized]
+    layers: list[Any] = cache.layers
+    return [layer for layer in layers if layer.is_initialized]
 
 
 def n_columns(cache: DynamicCache) -> int:
@@ -32,8 +34,9 @@ def n_columns(cache: DynamicCache) -> int:
 def pick(cache: DynamicCache, rows: Sequence[int], *, from_column: int = 0) -> DynamicCache:
     """Return a copy with these rows only, without the columns before `from_column`."""
     copy = fresh()
-    for layer in cache.layers:
-        twin = DynamicLayer()
+    layers: list[Any] = cache.layers
+    for layer in layers:
+        twin: Any = DynamicLayer()  # type: ignore[no-untyped-call]
         if layer.is_initialized:
             index = torch.tensor(list(rows), device=layer.keys.device)
             _fill(twin, *(each[:, :, from_column:][index] for each in (layer.keys, layer.values)))
@@ -57,7 +60,9 @@ def keep(
 
 def join(one: DynamicCache, other: DynamicCache, *, pads_left: bool) -> None:
     """Append the rows of `other` to `one`; the narrower of the two is padded with zeros."""
-    for layer, extra in zip(one.layers, other.layers, strict=True):
+    ours: list[Any] = one.layers
+    theirs: list[Any] = other.layers
+    for layer, extra in zip(ours, theirs, strict=True):
         if layer.is_initialized:
             layer.keys = _stacked(layer.keys, extra.keys, pads_left=pads_left)
             layer.values = _stacked(layer.values, extra.values, pads_left=pads_left)
@@ -87,6 +92,6 @@ def _stacked(one: Tensor, other: Tensor, *, pads_left: bool) -> Tensor:
     )
 
 
-def _fill(layer: DynamicLayer, keys: Tensor, values: Tensor) -> None:
+def _fill(layer: Any, keys: Tensor, values: Tensor) -> None:
     layer.lazy_initialization(keys, values)
     layer.keys, layer.values = keys, values

@@ -61,7 +61,7 @@ def resolve(
         merged.update(layer)
     _settle_mode(merged, options, is_streaming=is_streaming)
     _check(merged, given)
-    config = copy.deepcopy(model.generation_config)
+    config: GenerationConfig = copy.deepcopy(model.generation_config)
     config.update(**merged)
     for name in ("max_new_tokens", "max_length", "min_new_tokens", "min_length"):
         setattr(config, name, merged.get(name))
