@@ -115,7 +115,9 @@ class PromptBuilder:
         self._check_text(text)
         src, tgt = self._language("src_lang", src_lang), self._language("tgt_lang", tgt_lang)
         with self._lock:
-            inputs = self._tokenizer._build_translation_inputs(text, src_lang=src, tgt_lang=tgt)
+            inputs = self._tokenizer._build_translation_inputs(
+                text, src_lang=src, tgt_lang=tgt, return_tensors=None
+            )
         prompt = self._fit(list(inputs["input_ids"]), task=task, truncation=truncation)
         return Prompt(
             prompt.ids, prompt.is_truncated, int(inputs["forced_bos_token_id"]), prompt.task

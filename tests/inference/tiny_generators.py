@@ -57,6 +57,7 @@ def save_generator(
     *,
     seed: int = 0,
     gain: float = 4.0,
+    tokenizer: Any = None,
     chat_template: str | None = None,
     generation: dict[str, Any] | None = None,
     **config: Any,
@@ -64,7 +65,7 @@ def save_generator(
     """Save a 2-layer model of width 32 with its tokenizer; `generation` goes into
     generation_config.json, `gain` stretches the logits.
     """
-    tokenizer = make_tokenizer(family)
+    tokenizer = tokenizer or make_tokenizer(family)
     tokenizer.chat_template = chat_template
     model = make_model(family, len(tokenizer), seed=seed, gain=gain, **config)
     for name, value in {**_special_ids(family), **(generation or {})}.items():

@@ -62,7 +62,7 @@ def search(
         mask[at, : len(prompt)] = 1
     config = copy.copy(plan.settings)
     # `generate` works it out again, and warns of two lengths at once.
-    config.max_length = None
+    config.max_length = config.min_length = None
     with CORES.share(n_cores):
         found = model.generate(
             input_ids=ids,

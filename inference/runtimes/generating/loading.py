@@ -64,7 +64,11 @@ def _check(model: Any) -> None:
     refuse_unsupported(model.generation_config)
     text = model.config.get_text_config(decoder=True)
     others = set(getattr(text, "layer_types", None) or ()) - _LAYERS
-    if others or not model._supports_default_dynamic_cache() or getattr(model, "_is_stateful", False):
+    if (
+        others
+        or not model._supports_default_dynamic_cache()
+        or getattr(model, "_is_stateful", False)
+    ):
         raise ValueError(
             f"{model.config.model_type} models keep a state that is not a plain key-value cache"
             f" ({', '.join(sorted(others)) or 'recurrent'}); they cannot share forwards here"

@@ -11,7 +11,7 @@ from inference.generation.options import GenerationOptions, refuse
 from inference.generation.ports import BeamInput, Plan, Prompt, Row
 from inference.runtimes.generating import beams, causal, seq2seq
 from inference.runtimes.generating.decoding import make_decode
-from inference.runtimes.generating.settings import resolve
+from inference.runtimes.generating.settings import resolve, without_lengths
 
 
 class TorchGenerationModel:
@@ -25,6 +25,9 @@ class TorchGenerationModel:
         self, model: Any, tokenizer: Any, limits: GenerationLimits, *, n_cores: int
     ) -> None:
         self._model = model
+        self._defaults = model.generation_config
+        # `generate` would fill them in where a search has none, and warn.
+        model.generation_config = without_lengths(model.generation_config)
         self._limits = limits
         self._n_cores = n_cores
         self.is_encoder_decoder = bool(model.config.is_encoder_decoder)
@@ -56,7 +59,8 @@ class TorchGenerationModel:
         n_start = 1 if self.is_encoder_decoder else prompt.n_tokens
         self._check_prompt(prompt)
         config = resolve(
-            self._model,
+            self._model.config,
+            self._defaults,
             options,
             task=prompt.task,
             n_start=n_start,

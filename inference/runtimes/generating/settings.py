@@ -34,7 +34,8 @@ _UNSUPPORTED = (
 
 
 def resolve(
-    model: Any,
+    config: Any,
+    defaults: GenerationConfig,
     options: GenerationOptions,
     *,
     task: str | None,
@@ -42,7 +43,9 @@ def resolve(
     forced_bos_token_id: int | None,
     is_streaming: bool,
 ) -> GenerationConfig:
-    """Return `options` with all defaults filled in, still with the lengths as they were given.
+    """Return `options` with all defaults filled in, lengths in new tokens.
+
+    `config` is the model's, `defaults` its generation_config.json.
 
     Raises InvalidRequest for what contradicts the defaults that it meets.
     """
@@ -50,8 +53,8 @@ def resolve(
     layers: list[Mapping[str, Any]] = [
         _everybodys(),
         {} if task is None else _OF_TASKS.get(base_task(task), {}),
-        {k: v for k, v in model.generation_config.to_dict().items() if v is not None},
-        _task_params(model.config, task),
+        {k: v for k, v in defaults.to_dict().items() if v is not None},
+        _task_params(config, task),
         {} if forced_bos_token_id is None else {"forced_bos_token_id": forced_bos_token_id},
         given,
     ]
@@ -61,12 +64,19 @@ def resolve(
         merged.update(layer)
     _settle_mode(merged, options, is_streaming=is_streaming)
     _check(merged, given)
-    config: GenerationConfig = copy.deepcopy(model.generation_config)
-    config.update(**merged)
+    made = copy.deepcopy(defaults)
+    made.update(**merged)  # type: ignore[no-untyped-call]
     for name in ("max_new_tokens", "max_length", "min_new_tokens", "min_length"):
-        setattr(config, name, merged.get(name))
-    _set_lengths(config, n_start, given)
-    return config
+        setattr(made, name, merged.get(name))
+    _set_lengths(made, n_start, given)
+    return made
+
+
+def without_lengths(config: GenerationConfig) -> GenerationConfig:
+    """Return a copy that says nothing of how long texts get."""
+    made = copy.deepcopy(config)
+    made.max_new_tokens = made.max_length = made.min_new_tokens = made.min_length = None
+    return made
 
 
 def base_task(task: str) -> str:

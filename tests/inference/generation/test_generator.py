@@ -65,7 +65,7 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
 async def until(is_so: Callable[[], bool]) -> None:
     """Let others run until it is so; the test's own time limit ends a wait in vain."""
-    while not is_so():
+    while not is_so():  # noqa: ASYNC110 - what changes belongs to a thread
         await asyncio.sleep(0.001)
 
 

@@ -1,4 +1,4 @@
-"""Summaries, translations and other rewritten texts equal those of transformers 4.57's pipelines."""
+"""Summaries, translations and other rewritten texts equal those of transformers 4.57."""
 
 import asyncio
 import json
