@@ -149,7 +149,8 @@ def _model() -> Any:
         pad_token_id=0,
         tie_word_embeddings=False,
     )
-    model = GPT2LMHeadModel(config).eval().requires_grad_(False)
+    model: Any = GPT2LMHeadModel(config)
+    model.eval().requires_grad_(False)
     # Fresh weights make nearly equal logits; stretched, rounding does not choose the token.
     model.lm_head.weight.mul_(20)
     return model
@@ -157,7 +158,7 @@ def _model() -> Any:
 
 def _shared(model: Any, cores: int) -> TorchGenerationModel:
     words = {f"w{number}": number for number in range(VOCABULARY)}
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="w0"))
     )
     return TorchGenerationModel(model, tokenizer, GenerationLimits(), n_cores=cores)

@@ -3,6 +3,7 @@
 Pure: tokens are counted, and pieces answered, by functions that are passed in.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -78,7 +79,10 @@ async def answer_chunks(
     max_chunks: int = MAX_CHUNKS,
 ) -> ChunkedAnswer:
     """Answer every piece and join the answers as the pieces were joined; for translations."""
-    chunks = split(text, count_tokens, max_tokens, max_chunks=max_chunks, keeps_paragraphs=True)
+    # Counting tokens of a long text takes too long for an event loop.
+    chunks = await asyncio.to_thread(
+        split, text, count_tokens, max_tokens, max_chunks=max_chunks, keeps_paragraphs=True
+    )
     return ChunkedAnswer(await _joined(chunks, ask), len(chunks), 1)
 
 
@@ -98,7 +102,9 @@ async def summarise(
     """
     n_chunks = 0
     for level in range(1, max_levels + 1):
-        chunks = split(text, count_tokens, max_tokens, max_chunks=max_chunks)
+        chunks = await asyncio.to_thread(
+            split, text, count_tokens, max_tokens, max_chunks=max_chunks
+        )
         n_chunks += len(chunks)
         joined = await _joined(chunks, ask)
         if len(chunks) <= 1 or len(joined) >= len(text) or not joined.strip():

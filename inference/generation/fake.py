@@ -5,7 +5,7 @@ Token ids below 256 are bytes of UTF-8 text; `EOS` ends a text.
 
 import threading
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from inference.generation.options import GenerationOptions
@@ -59,7 +59,7 @@ class FakeGenerationModel:
     `says(prompt)` gives the token ids of an answer; the default makes letters without end.
     """
 
-    special_ids = frozenset({EOS})
+    special_ids: Container[int] = frozenset({EOS})
     device = "fake"
     cache_bytes_per_token = 1
 

@@ -195,7 +195,7 @@ class Generator:
         - QueueFull, at once, if the queue has no room for all of it;
         - DeadlineExceeded when the deadline passes first;
         - LaneFailed if the thread that ran it died; ShuttingDown while the generator closes;
-        - ValueError for a deadline that is not a finite number.
+        - ValueError for a deadline that is not a finite number, or prompts of different tasks.
 
         Cancelling the caller takes its rows out of the batch at the next step.
         """
@@ -246,6 +246,8 @@ class Generator:
             raise ValueError(f"deadline must be a finite time, not {deadline}.")
         if self._is_closing or self._started_at is None:
             raise ShuttingDown("The model is being unloaded; send the request again.")
+        if len({prompt.task for prompt in prompts}) > 1:
+            raise ValueError("Prompts of one request must have the same task.")
         plans = [self._model.plan(prompt, options, is_streaming=is_streaming) for prompt in prompts]
         n_sequences = sum(plan.n_sequences for plan in plans)
         if n_sequences > self._limits.max_sequences:

@@ -11,13 +11,53 @@ from transformers.cache_utils import DynamicLayer
 
 Tensor = torch.Tensor
 
+SPARE = 32
+"""Columns that a layer has room for before it is copied to a larger place."""
+
+
+class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
+    """Writes a new column into spare room, where transformers' own copies all columns each step.
+
+    `keys` and `values` are views of the part that is in use. Whoever sets them to something else
+    (rows that leave or join) makes the next column copy them to a place with room once.
+    """
+
+    _places: list[Tensor]
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Append columns [rows, heads, new, width]; return all keys and values."""
+        if not self.is_initialized:
+            _fill(self, key_states.contiguous(), value_states.contiguous())
+            return self._places[0], self._places[1]
+        news = (key_states, value_states)
+        parts: list[Any] = [self.keys, self.values]
+        grown = [self._append(at, parts[at], new) for at, new in enumerate(news)]
+        self.keys, self.values = grown
+        return grown[0], grown[1]
+
+    def _append(self, at: int, part: Tensor, new: Tensor) -> Tensor:
+        columns, n_new = part.shape[2], new.shape[2]
+        place = self._places[at]
+        is_own = place.data_ptr() == part.data_ptr() and len(place) == len(part)
+        if not is_own or place.shape[2] < columns + n_new:
+            rows, heads, _, width = part.shape
+            place = part.new_empty((rows, heads, columns + n_new + SPARE, width))
+            place[:, :, :columns] = part
+            self._places[at] = place
+        place[:, :, columns : columns + n_new] = new
+        return place[:, :, : columns + n_new]
+
 
 def fresh() -> DynamicCache:
     """Return an empty cache that keeps every column of every layer.
 
     Sliding windows are kept whole, too: the masks do the sliding, and rows of any length can join.
     """
-    return DynamicCache()
+    cache = DynamicCache()
+    cache.layer_class_to_replicate = GrowingLayer
+    return cache
 
 
 def filled(cache: DynamicCache) -> list[Any]:
@@ -36,7 +76,7 @@ def pick(cache: DynamicCache, rows: Sequence[int], *, from_column: int = 0) -> D
     copy = fresh()
     layers: list[Any] = cache.layers
     for layer in layers:
-        twin: Any = DynamicLayer()  # type: ignore[no-untyped-call]
+        twin: Any = GrowingLayer()  # type: ignore[no-untyped-call]
         if layer.is_initialized:
             index = torch.tensor(list(rows), device=layer.keys.device)
             _fill(twin, *(each[:, :, from_column:][index] for each in (layer.keys, layer.values)))
@@ -95,3 +135,4 @@ def _stacked(one: Tensor, other: Tensor, *, pads_left: bool) -> Tensor:
 def _fill(layer: Any, keys: Tensor, values: Tensor) -> None:
     layer.lazy_initialization(keys, values)
     layer.keys, layer.values = keys, values
+    layer._places = [keys, values]

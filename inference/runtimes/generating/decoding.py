@@ -6,6 +6,13 @@ from typing import Any
 from tokenizers import Tokenizer
 
 
+def special_ids(tokenizer: Any) -> frozenset[int]:
+    """Return the ids that decoding leaves out: the named ones, and those added as special."""
+    added = getattr(tokenizer, "added_tokens_decoder", {})
+    named = (token_id for token_id in tokenizer.all_special_ids if token_id is not None)
+    return frozenset([*named, *(at for at, token in added.items() if token.special)])
+
+
 def make_decode(tokenizer: Any) -> Callable[[Sequence[int]], str]:
     """Return a function that leaves special tokens out and spaces as they are.
 

@@ -1,6 +1,6 @@
 """A loaded generating model: `ports.GenerationModel` in PyTorch."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from inference.generation.limits import GenerationLimits
 from inference.generation.options import GenerationOptions, refuse
 from inference.generation.ports import BeamInput, Plan, Prompt, Row
 from inference.runtimes.generating import beams, causal, seq2seq
-from inference.runtimes.generating.decoding import make_decode
+from inference.runtimes.generating.decoding import make_decode, special_ids
 from inference.runtimes.generating.settings import resolve, without_lengths
 
 
@@ -32,7 +32,7 @@ class TorchGenerationModel:
         self._n_cores = n_cores
         self.is_encoder_decoder = bool(model.config.is_encoder_decoder)
         self.can_merge = not self.is_encoder_decoder
-        self.special_ids = frozenset(tokenizer.all_special_ids)
+        self.special_ids: Container[int] = special_ids(tokenizer)
         self.decode = make_decode(tokenizer)
         self._pad_id = _pad_id(model, tokenizer)
         self._positions = _positions(model.config)

@@ -26,11 +26,11 @@ CPU = Placement(device="cpu", dtype="float32", n_cores=1)
 class Machine:
     """A loaded model, its generator, and what transformers itself makes of the same prompt."""
 
-    def __init__(self, loaded: LoadedGenerator, **limits: Any) -> None:
+    def __init__(self, loaded: LoadedGenerator, limits: GenerationLimits) -> None:
         self.prompts = loaded.prompts
         self.model = loaded.model
         self.raw: Any = loaded.model._model
-        self.generator = Generator(loaded.model, GenerationLimits(**limits))
+        self.generator = Generator(loaded.model, limits)
 
     def ask(self, prompt: Prompt, **options: Any) -> Generated:
         return self.ask_all([prompt], [options])[0]
@@ -75,7 +75,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
         if key not in made:
             directory: Path = tmp_path_factory.mktemp(family)
             save_generator(directory, family, **more)
-            made[key] = Machine(load_generator(directory, CPU), **(limits or {}))
+            chosen = GenerationLimits(**(limits or {}))
+            made[key] = Machine(load_generator(directory, CPU, chosen), chosen)
             made[key].generator.start()
         return made[key]
 

@@ -90,16 +90,16 @@ def test_what_a_row_gets_does_not_depend_on_who_shares_its_passes() -> None:
 
 
 def test_a_newcomer_joins_rows_that_run() -> None:
-    async def work() -> tuple[str, str]:
-        first = asyncio.create_task(one(generator, a_prompt(1), max_new_tokens=500))
+    async def work() -> None:
+        first = asyncio.create_task(one(generator, a_prompt(1), max_new_tokens=1_000_000))
         await until(lambda: generator.n_tokens > 20)
-        second = await one(generator, a_prompt(2), max_new_tokens=5)
+        await one(generator, a_prompt(2), max_new_tokens=5)
         assert not first.done()
-        return (await first).text, second.text
+        first.cancel()
 
     model = FakeGenerationModel()
     # The newcomer is far shorter than what runs, which the padding limit here allows.
-    with running(model, max_padding=0.99) as generator:
+    with running(model, max_padding=0.999999, max_cached_tokens=10**8) as generator:
         run(work())
     assert ("prefill", (2,)) in model.passes
     assert ("step", (1, 2)) in model.passes
@@ -107,14 +107,14 @@ def test_a_newcomer_joins_rows_that_run() -> None:
 
 def test_cohorts_that_cannot_merge_take_turns() -> None:
     async def work() -> None:
-        first = asyncio.create_task(one(generator, a_prompt(1), max_new_tokens=500))
+        first = asyncio.create_task(one(generator, a_prompt(1), max_new_tokens=1_000_000))
         await until(lambda: generator.n_tokens > 20)
         await one(generator, a_prompt(2), max_new_tokens=5)
         assert not first.done()
-        await first
+        first.cancel()
 
     model = FakeGenerationModel(can_merge=False)
-    with running(model) as generator:
+    with running(model, max_cached_tokens=10**8) as generator:
         run(work())
     at = model.passes.index(("prefill", (2,)))
     assert sorted(model.passes[at + 1 : at + 3]) == [("step", (1,)), ("step", (2,))]
@@ -205,12 +205,14 @@ def test_events_of_several_sequences_name_theirs() -> None:
 
 def test_who_leaves_a_stream_leaves_the_batch_at_the_next_step() -> None:
     async def work() -> None:
-        other = asyncio.create_task(one(generator, a_prompt(2), max_new_tokens=500))
+        other = asyncio.create_task(one(generator, a_prompt(2), max_new_tokens=1_000_000))
         stream = generator.stream([a_prompt(1)], HUGE, deadline=soon())
         async with stream:
             await anext(stream)
         await until(lambda: generator.n_running == 1)
-        await other
+        assert not other.done()
+        other.cancel()
+        await until(lambda: generator.is_drained)
 
     HUGE = GenerationOptions(max_new_tokens=1_000_000)
     with running(FakeGenerationModel(), max_cached_tokens=10**8) as generator:
@@ -424,13 +426,17 @@ def test_a_failing_beam_search_fails_only_the_guilty_prompt() -> None:
 def test_closing_finishes_what_runs_and_refuses_what_comes() -> None:
     async def work() -> str:
         task = asyncio.create_task(one(generator, a_prompt(1), max_new_tokens=300))
-        await until(lambda: generator.n_running == 1)
-        assert await asyncio.to_thread(generator.close, WAIT_S)
+        await until(model.entered.is_set)
+        generator.refuse()
         with pytest.raises(ShuttingDown):
             await one(generator, a_prompt(2))
+        gate.set()
+        assert await asyncio.to_thread(generator.close, WAIT_S)
         return (await task).text
 
-    generator = Generator(FakeGenerationModel())
+    gate = threading.Event()
+    model = FakeGenerationModel(gate=gate)
+    generator = Generator(model)
     generator.start()
     assert len(run(work())) == 300
     assert not generator.is_healthy

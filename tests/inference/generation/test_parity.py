@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from inference.errors import InvalidRequest, TextTooLong
-from inference.generation.generator import GenerationOptions
+from inference.errors import DeadlineExceeded, InvalidRequest, TextTooLong
+from inference.generation.generator import GenerationOptions, TokenEvent
+from inference.generation.ports import BeamInput
 from tests.inference.generation.conftest import Machine
 from tests.inference.tiny_generators import CAUSAL, EOS, POSITIONS, SEQ2SEQ
 
@@ -225,3 +226,29 @@ def test_what_the_model_cannot_do_names_the_field(
     with pytest.raises(InvalidRequest) as caught:
         gpt2.ask(gpt2.prompts.text(TEXTS[2]), **options)
     assert caught.value.details["field"] == f"parameters.{field}"
+
+
+def test_a_search_that_nobody_waits_for_ends_at_its_next_step(machine: Make) -> None:
+    bart = machine("bart")
+    options = GenerationOptions(num_beams=4, max_new_tokens=50)
+    plan = bart.model.plan(bart.prompts.text(TEXTS[0]), options, is_streaming=False)
+    n_looks: list[int] = []
+
+    def is_awaited() -> bool:
+        n_looks.append(1)
+        return len(n_looks) < 3
+
+    with pytest.raises(DeadlineExceeded):
+        bart.model.beam([BeamInput(plan, is_awaited)])
+    assert len(n_looks) == 3
+
+
+def test_a_stream_keeps_one_beam_where_a_default_has_more(machine: Make) -> None:
+    bart = machine("bart", generation={"num_beams": 4, "max_new_tokens": 6})
+    prompt = bart.prompts.text(TEXTS[0])
+
+    async def read() -> list[int]:
+        stream = bart.generator.stream([prompt], deadline=time.monotonic() + 60)
+        return [event.token_id async for event in stream if isinstance(event, TokenEvent)]
+
+    assert asyncio.run(read()) == bart.expected(prompt, num_beams=1, max_new_tokens=6)
