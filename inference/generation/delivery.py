@@ -8,7 +8,7 @@ lock guards an answer. What a reader has left unread is counted by two numbers w
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from inference.errors import DeadlineExceeded, InferenceError
@@ -168,6 +168,22 @@ class Parcels:
 def _unpack(calls: Iterable[tuple[Callable[..., None], tuple[Any, ...]]]) -> None:
     for call, arguments in calls:
         call(*arguments)
+
+
+@contextlib.contextmanager
+def watched(subscription: Subscription, stir: Callable[[], None]) -> Iterator[None]:
+    """Wake its waiter at the deadline; whoever leaves the block early takes its rows out."""
+    # One timer a request, and only to wake the caller: the loop drops late rows by itself.
+    timer = subscription.loop.call_later(
+        subscription.deadline - subscription.queued_at, subscription.expire
+    )
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if not subscription.is_closed:
+            subscription.close()
+            stir()
 
 
 def make_deadline_error() -> DeadlineExceeded:

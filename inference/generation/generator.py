@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from inference.engine.limits import Priority
-from inference.errors import DeadlineExceeded, ShuttingDown, TextTooLong, TooManyInputs
+from inference.errors import DeadlineExceeded, ShuttingDown, TooManyInputs
 from inference.generation.beams import BeamLane
-from inference.generation.delivery import Subscription
+from inference.generation.delivery import Subscription, watched
 from inference.generation.events import (
     Event,
     FailedEvent,
@@ -20,7 +20,8 @@ from inference.generation.events import (
     Outcome,
     TokenEvent,
 )
-from inference.generation.limits import GenerationLimits
+from inference.generation.eventstream import EventStream
+from inference.generation.limits import GenerationLimits, check_size
 from inference.generation.loop import StepLoop
 from inference.generation.options import MAX_SEED, GenerationOptions, refuse
 from inference.generation.ports import GenerationModel, Plan, Prompt
@@ -46,7 +47,6 @@ __all__ = [
 END_S = 1.0
 """How long `close` waits for threads after it has told them to stop."""
 DRAIN_CHECK_S = 0.02
-MAX_RETRY_S = 60.0
 
 
 def draw_seed() -> int:
@@ -74,7 +74,7 @@ class Generator:
         self._limits = limits or GenerationLimits()
         self._clock = clock
         self._draw_seed = draw_seed
-        self._queue = RowQueue(self._limits, clock, self._estimate_s)
+        self._queue = RowQueue(self._limits, clock, lambda n: self._thread.estimate_s(n))
         self._loop = StepLoop(model, self._queue, self._limits, clock)
         self._thread = StepThread(
             f"bellwether-generate-{name}",
@@ -207,7 +207,7 @@ class Generator:
                 return await self._beams.submit(plans, deadline=deadline, priority=priority)
         with self._opened():
             subscription = self._put(plans, options, deadline, priority, is_streaming=False)
-            with self._watched(subscription):
+            with watched(subscription, self._queue.stir):
                 await subscription.done
                 return subscription.outcomes()
 
@@ -249,20 +249,7 @@ class Generator:
         if len({prompt.task for prompt in prompts}) > 1:
             raise ValueError("Prompts of one request must have the same task.")
         plans = [self._model.plan(prompt, options, is_streaming=is_streaming) for prompt in prompts]
-        n_sequences = sum(plan.n_sequences for plan in plans)
-        if n_sequences > self._limits.max_sequences:
-            raise TooManyInputs(
-                f"{len(plans)} prompts with {n_sequences} sequences are more than a request may "
-                f"hold ({self._limits.max_sequences}); split it.",
-                details={"limit": self._limits.max_sequences},
-            )
-        longest = max((plan.n_final for plan in plans), default=0)
-        if longest > self._limits.max_cached_tokens:
-            raise TextTooLong(
-                f"A prompt and its new tokens may be {self._limits.max_cached_tokens} tokens, "
-                f"not {longest}. Shorten the prompt or lower 'parameters.max_new_tokens'.",
-                details={"field": "parameters.max_new_tokens"},
-            )
+        check_size(plans, self._limits)
         if deadline <= self._clock():
             raise DeadlineExceeded("The request's deadline had passed before it was queued.")
         return plans
@@ -302,80 +289,9 @@ class Generator:
         finally:
             self._count_open(-1)
 
-    @contextmanager
-    def _watched(self, subscription: Subscription) -> Iterator[None]:
-        # One timer a request, and only to wake the caller: the loop drops late rows by itself.
-        timer = subscription.loop.call_later(
-            subscription.deadline - subscription.queued_at, subscription.expire
-        )
-        try:
-            yield
-        finally:
-            timer.cancel()
-            if not subscription.is_closed:
-                subscription.close()
-                self._queue.stir()
-
     def _count_open(self, n: int) -> None:
         with self._lock:
             self._n_open += n
-
-    def _estimate_s(self, n_ahead: int) -> float:
-        """Seconds until `n_ahead` sequences have been made, at the pace of the busy time so far."""
-        if not self._loop.n_finished:
-            return 0.0
-        return min(MAX_RETRY_S, self._thread.busy_s / self._loop.n_finished * n_ahead)
-
-
-class EventStream:
-    """An async iterator over one request's events; ends after every sequence's last event.
-
-    Leave it (`aclose`, or the end of `async with`) to take its rows out of the batch.
-    """
-
-    def __init__(
-        self, subscription: Subscription, stir: Callable[[], None], leave: Callable[[], None]
-    ) -> None:
-        self._subscription = subscription
-        self._stir = stir
-        self._leave = leave
-        self._has_left = False
-        self._timer = subscription.loop.call_later(
-            subscription.deadline - subscription.queued_at, subscription.expire
-        )
-
-    def __aiter__(self) -> "EventStream":
-        return self
-
-    async def __anext__(self) -> Event:
-        try:
-            event = await self._subscription.read()
-        except BaseException:
-            await self.aclose()
-            raise
-        if self._subscription.paused_at is not None:
-            self._stir()
-        if event is None:
-            await self.aclose()
-            raise StopAsyncIteration
-        return event
-
-    async def aclose(self) -> None:
-        """Cancel what is left; harmless when nothing is."""
-        if self._has_left:
-            return
-        self._has_left = True
-        self._timer.cancel()
-        if not self._subscription.is_closed:
-            self._subscription.close()
-            self._stir()
-        self._leave()
-
-    async def __aenter__(self) -> "EventStream":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
 
 
 def _make_closing_error() -> ShuttingDown:

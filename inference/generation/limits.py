@@ -1,7 +1,14 @@
 """How much one generator takes on. Pure."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from inference.errors import TextTooLong, TooManyInputs
+
+if TYPE_CHECKING:
+    from inference.generation.ports import Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,3 +81,21 @@ _COUNTS = (
     "max_queue_tokens",
     "max_buffered_events",
 )
+
+
+def check_size(plans: "Sequence[Plan]", limits: GenerationLimits) -> None:
+    """Refuse what never fits: TooManyInputs for sequences, TextTooLong for the tokens of one."""
+    n_sequences = sum(plan.n_sequences for plan in plans)
+    if n_sequences > limits.max_sequences:
+        raise TooManyInputs(
+            f"{len(plans)} prompts with {n_sequences} sequences are more than a request may "
+            f"hold ({limits.max_sequences}); split it.",
+            details={"limit": limits.max_sequences},
+        )
+    longest = max((plan.n_final for plan in plans), default=0)
+    if longest > limits.max_cached_tokens:
+        raise TextTooLong(
+            f"A prompt and its new tokens may be {limits.max_cached_tokens} tokens, "
+            f"not {longest}. Shorten the prompt or lower 'parameters.max_new_tokens'.",
+            details={"field": "parameters.max_new_tokens"},
+        )

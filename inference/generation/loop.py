@@ -2,8 +2,8 @@
 
 transformers has continuous batching of its own. It is not used, because it serves causal models
 only (there is no path for encoders and cross attention), wants paged attention that a CPU gains
-nothing from, keeps one set of sampling settings for a whole batch apart from a few that may differ,
-and has no deadlines and no retry of rows apart when a step fails.
+nothing from, fixes what is done to logits when it starts (a few numbers may differ by request,
+other processors are dropped), and has no deadlines and no retry of rows apart when a step fails.
 
 A turn: rows that nobody waits for leave; newcomers get their first pass and join a cohort; one
 cohort makes a step. A cohort that waits for nothing waits at most for one step of each other one.

@@ -12,6 +12,7 @@ from inference.generation.queue import RowQueue
 log = structlog.get_logger(__name__)
 
 MAX_BACKOFF_S = 5.0
+MAX_ESTIMATE_S = 60.0
 CHECK_S = 0.1
 """How often deadlines are looked at while nothing can run."""
 
@@ -70,6 +71,12 @@ class StepThread:
         """For how long the present turn has run; 0 between turns."""
         began_at = self._turn_began_at
         return 0.0 if began_at is None else self._clock() - began_at
+
+    def estimate_s(self, n_ahead: int) -> float:
+        """Seconds until `n_ahead` sequences have been made, at the pace of the busy time so far."""
+        if not self._loop.n_finished:
+            return 0.0
+        return min(MAX_ESTIMATE_S, self.busy_s / self._loop.n_finished * n_ahead)
 
     def _live(self) -> None:
         try:
