@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from inference.engine.engine import Answered, Engine, EngineLimits, Priority
 from inference.engine.observer import Observer
-from inference.errors import InferenceError
+from inference.errors import DeadlineExceeded, InferenceError
 from inference.generation.events import Generated, Outcome
 from inference.generation.limits import GenerationLimits
 from inference.generation.ports import BeamInput, FinishReason, GenerationModel, Plan
@@ -104,6 +104,10 @@ class BeamLane:
             raise group.exceptions[0] from None
         finally:
             is_open = False
+        for outcome in outcomes:
+            # The search may see the deadline pass before the engine's own timer does.
+            if isinstance(outcome, DeadlineExceeded):
+                raise outcome
         return outcomes
 
     async def _search(

@@ -423,6 +423,12 @@ def test_a_failing_beam_search_fails_only_the_guilty_prompt() -> None:
     assert [isinstance(each, InputFailed) for each in outcomes] == [False, True, False]
 
 
+def test_a_search_that_sees_its_deadline_pass_says_so() -> None:
+    model = FakeGenerationModel(script=guilty("beam", lambda: DeadlineExceeded("late")))
+    with running(model) as generator, pytest.raises(DeadlineExceeded, match="late"):
+        run(one(generator, a_prompt(13), num_beams=2))
+
+
 def test_closing_finishes_what_runs_and_refuses_what_comes() -> None:
     async def work() -> str:
         task = asyncio.create_task(one(generator, a_prompt(1), max_new_tokens=300))
