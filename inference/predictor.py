@@ -2,10 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
+from inference.engine.limits import Priority
+from inference.gathering import Gathered
 from inference.runtimes.ports import Runtime
 from inference.tasks.ports import Encoded, Forwarded, Task
 from registry.specs import VersionKind, VersionSpec
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """A runtime that makes its answers token by token, on threads of its own."""
+
+    @property
+    def is_healthy(self) -> bool: ...
+
+    async def write(
+        self, prepared: Sequence[Any], parameters: Any, *, deadline: float, priority: Priority
+    ) -> list[Gathered]:
+        """Answer every input; `deadline` is on `time.monotonic`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True, eq=False)
@@ -20,6 +37,11 @@ class Predictor:
     def is_far(self) -> bool:
         """Whether another machine answers: see `inference.engine.ports.Runner`."""
         return self.spec.kind is VersionKind.REMOTE
+
+    @property
+    def writer(self) -> Writer | None:
+        """What answers token by token, beside the engine; None for all other versions."""
+        return self.runtime if isinstance(self.runtime, Writer) else None
 
     def forward(self, batch: Sequence[Encoded]) -> list[Forwarded]:
         return self.runtime.forward(batch)

@@ -104,14 +104,7 @@ class Service:
         parameters = _parameters(call, predictor)
         prepared, described = await self._encode(predictor, call.inputs, parameters)
         tokenized = self._clock()
-        asked = bytes(call.parameters)
-        gathered = await self._sharing.forward(
-            predictor,
-            prepared,
-            [key_of(predictor, item, asked) for item in call.inputs],
-            deadline=time.monotonic() + call.timeout_s,
-            priority=call.priority,
-        )
+        gathered = await self._gather(predictor, prepared, call, parameters)
         decoded = [
             task.decode(prepared[i], own.outputs, parameters) for i, own in enumerate(gathered)
         ]
@@ -146,6 +139,25 @@ class Service:
         if served.shadows and self._shadowing is not None:
             self._shadow(call, served, predictor.spec, predictions, gathered)
         return Answer(predictor.spec, predictions, timing)
+
+    async def _gather(
+        self, predictor: Predictor, prepared: Sequence[Prepared], call: Call, parameters: Any
+    ) -> list[Gathered]:
+        """What the model gives for each input: by the engine, or by the version's own writer."""
+        deadline = time.monotonic() + call.timeout_s
+        writer = predictor.writer
+        if writer is not None:
+            return await writer.write(
+                prepared, parameters, deadline=deadline, priority=call.priority
+            )
+        asked = bytes(call.parameters)
+        return await self._sharing.forward(
+            predictor,
+            prepared,
+            [key_of(predictor, item, asked) for item in call.inputs],
+            deadline=deadline,
+            priority=call.priority,
+        )
 
     def _shadow(
         self,

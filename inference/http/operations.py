@@ -155,6 +155,10 @@ class Operations:
 
     async def _disproof(self, predictor: Predictor) -> str | None:
         """Run a forward pass unless one was proven lately; return why it failed, if it did."""
+        if predictor.writer is not None:
+            # Its threads say how they are; a pass would wait behind whatever is being written.
+            is_well = predictor.writer.is_healthy
+            return None if is_well else f"{predictor.spec.model}: its generator does not go on"
         now = time.monotonic()
         if now - self._proved_at.get(predictor, -PROOF_S) < PROOF_S:
             return None

@@ -73,7 +73,7 @@ def load_predictor(spec: VersionSpec) -> Predictor:
 
     Raises ValueError for a task that is not served, and what the loaders raise for a broken model.
     """
-    from inference.runtimes import remote
+    from inference.runtimes import remote, writing
     from inference.runtimes.torch import TorchRuntime
 
     if spec.kind is VersionKind.REMOTE:
@@ -84,6 +84,8 @@ def load_predictor(spec: VersionSpec) -> Predictor:
             f"{spec.model} v{spec.number} is a {spec.task} model; "
             f"this server serves {', '.join(KINDS)}"
         )
+    if kind.make is None or kind.head is None:
+        return writing.load(spec, load_placement())
     task = kind.make(spec.view, spec.labels)
     runtime = TorchRuntime(spec, load_placement(), task.form, kind.head)
     return Predictor(spec=spec, task=task, runtime=runtime)

@@ -57,3 +57,22 @@ class EmbeddingReply(PredictionReply, frozen=True, kw_only=True):
 
     embedding: list[float] | None = None
     similarities: list[float] | None = None
+
+
+class WrittenReply(PredictionReply, frozen=True, kw_only=True):
+    """What was written is in `generated_text`, `summary_text` or `translation_text`, by the task.
+
+    `finish_reason` is eos_token, length or stop_sequence; `n_generated` tokens were made; `seed`
+    repeats what was drawn; `sequences` are all texts where several were asked for. A text over the
+    model's limit is answered in `n_chunks` pieces, summaries of summaries at several `levels`.
+    """
+
+    generated_text: str | None = None
+    summary_text: str | None = None
+    translation_text: str | None = None
+    finish_reason: str
+    n_generated: int
+    seed: int | None = None
+    sequences: list[str] | None = None
+    n_chunks: int = 1
+    levels: int = 1

@@ -36,7 +36,26 @@ class Comparison(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         return self.source_sentence, *self.sentences
 
 
-Input = str | TextPair | Question | Comparison
+class Message(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    role: str
+    content: str
+
+
+class Conversation(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Messages, oldest first, which the model is to go on with."""
+
+    messages: tuple[Message, ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return tuple(message.content for message in self.messages)
+
+    def as_dicts(self) -> list[dict[str, str]]:
+        """The messages as chat templates take them."""
+        return [{"role": each.role, "content": each.content} for each in self.messages]
+
+
+Input = str | TextPair | Question | Comparison | Conversation
 
 
 def as_list(inputs: Input | list[Input]) -> list[Input]:

@@ -14,12 +14,14 @@ from inference.tasks.answers import (
     LabelReply,
     PredictionReply,
     RankedReply,
+    WrittenReply,
 )
 from inference.tasks.embedding import Embedding, EmbeddingParameters
 from inference.tasks.fill_mask import FillMask, FillMaskParameters
-from inference.tasks.inputs import Comparison, TextPair
+from inference.tasks.inputs import Comparison, Conversation, TextPair
 from inference.tasks.ports import Head, LocalTask
 from inference.tasks.text_classification import TextClassification, TextClassificationParameters
+from inference.tasks.writing import FIELDS, parameters_of
 from inference.tasks.zero_shot_classification import ZeroShotClassification, ZeroShotParameters
 
 
@@ -28,12 +30,12 @@ class TaskKind:
     """One task: `item` is the type of one input; `names` are others under which it is known.
 
     `make` prepares it for the version in a view, with its labels in logit order; `head` is what a
-    forward pass must give.
+    forward pass must give. Both are None for what is written token by token.
     """
 
     name: str
-    make: Callable[[Path, Sequence[str]], LocalTask]
-    head: Head
+    make: Callable[[Path, Sequence[str]], LocalTask] | None = None
+    head: Head | None = None
     item: Any
     parameters: type[Any]
     reply: type[PredictionReply]
@@ -84,6 +86,15 @@ KINDS: dict[str, TaskKind] = {
                 reply=EmbeddingReply,
             )
             for name in ("feature-extraction", "sentence-similarity")
+        ),
+        *(
+            TaskKind(
+                name=name,
+                item=str | Conversation if name == "text-generation" else str,
+                parameters=parameters_of(name),
+                reply=WrittenReply,
+            )
+            for name in FIELDS
         ),
     )
 }
