@@ -68,10 +68,13 @@ class GenerationOptions:
     def given(self) -> dict[str, object]:
         """Return the fields of transformers' own that the caller has set, by name."""
         ours = {"seed", "stop", "truncation"}
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {
-            name: value for name, value in values.items() if value is not None and name not in ours
-        }
+        found: dict[str, object] = {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value is not None and each.name not in ours:
+                # transformers takes no whole number where it wants another.
+                found[each.name] = float(value) if each.name in _NUMBERS else value
+        return found
 
     @property
     def wants_sampling(self) -> bool | None:

@@ -23,6 +23,12 @@ def test_a_sampling_field_means_sampling() -> None:
     assert GenerationOptions(do_sample=False).wants_sampling is False
 
 
+def test_what_is_given_has_the_types_that_transformers_wants() -> None:
+    given = GenerationOptions(temperature=2, top_k=3, seed=1, stop=("x",)).given()
+    assert given == {"temperature": 2.0, "top_k": 3}
+    assert isinstance(given["temperature"], float)
+
+
 def test_an_unknown_option_is_named_with_those_that_exist() -> None:
     with pytest.raises(UnknownParameter, match=r"max_tokens.*max_new_tokens") as caught:
         parse_options({"max_tokens": 5})
