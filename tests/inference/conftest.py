@@ -22,6 +22,8 @@ from inference.http.endpoints import routes
 from inference.http.huggingface import HuggingFaceDialect
 from inference.http.limits import RequestLimits
 from inference.http.native import NativeDialect
+from inference.http.oip import OipDialect
+from inference.http.openai import OpenAIDialect
 from inference.http.operations import Operations
 from inference.jobs.runner import JobRunner
 from inference.reconciler import Reconciler
@@ -69,19 +71,22 @@ class Plane:
             found = {name.decode(): value.decode("latin-1") for name, value in headers}
             return gate.admit(found.get("authorization"), found.get("x-api-key"), required)
 
+        operations = Operations(
+            self.service,
+            self.reconciler,
+            model="team/model",
+            metrics_open=False,
+            before_scrape=lambda: None,
+        )
         endpoints = [
             *NativeDialect(self.service, LIMITS).endpoints(),
             *ClassicDialect(
                 self.service, LIMITS, JobRunner(self.service), "team/model"
             ).endpoints(),
             *HuggingFaceDialect(self.service, LIMITS).endpoints(),
-            *Operations(
-                self.service,
-                self.reconciler,
-                model="team/model",
-                metrics_open=False,
-                before_scrape=lambda: None,
-            ).endpoints(),
+            *OipDialect(self.service, LIMITS, operations.reasons, operations.models).endpoints(),
+            *OpenAIDialect(self.service, LIMITS).endpoints(),
+            *operations.endpoints(),
         ]
         return Observed(
             Starlette(routes=routes(endpoints, admit, max_body_bytes=LIMITS.max_body_bytes))
