@@ -16,7 +16,7 @@ from inference import decoding
 from inference.errors import InvalidRequest, ModelNotReady
 from inference.http.endpoints import Endpoint, Received, Reply, reading
 from inference.http.errors import version_headers
-from inference.http.huggingface_tasks import SHAPES
+from inference.http.huggingface_tasks import SHAPES, Asked
 from inference.http.ignored import WARNING, warn
 from inference.http.limits import RequestLimits
 from inference.http.steering import read_steering
@@ -29,6 +29,10 @@ OPTIONS = frozenset({"wait_for_model", "use_cache", "use_gpu"})
 POLL_S = 0.1
 
 
+# Not `None`: a union with it would take nothing else.
+_NOT_GIVEN: Any = msgspec.field(default_factory=msgspec.Raw)
+
+
 class HuggingFaceRequest(msgspec.Struct, frozen=True):
     """`inputs`: one text (or what else the task takes), or a list of them; `parameters` are the
     task's. `options.wait_for_model` waits for a model that is loading. Feature extraction has its
@@ -38,6 +42,11 @@ class HuggingFaceRequest(msgspec.Struct, frozen=True):
     inputs: msgspec.Raw
     parameters: dict[str, msgspec.Raw] | None = None
     options: dict[str, msgspec.Raw] | None = None
+    normalize: msgspec.Raw = _NOT_GIVEN
+    truncate: msgspec.Raw = _NOT_GIVEN
+    dimensions: msgspec.Raw = _NOT_GIVEN
+    prompt_name: msgspec.Raw = _NOT_GIVEN
+    pooling: msgspec.Raw = _NOT_GIVEN
 
 
 class HuggingFaceInfo(msgspec.Struct, frozen=True):
@@ -123,7 +132,8 @@ class HuggingFaceDialect:
                 steering=read_steering(received),
             )
         )
-        rows = shape.shape(answer.predictions, isinstance(items, list))
+        client = received.headers.get("user-agent", "")
+        rows = shape.shape(answer.predictions, Asked(inputs, isinstance(items, list), client))
         options = [f"options.{name}" for name in body.options or {} if name not in OPTIONS]
         warning = warn([*ignored, *options], kind.name)
         if warning:

@@ -8,10 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inference.tasks.answers import LabelReply, PredictionReply
-from inference.tasks.inputs import TextPair
+from inference.tasks.answers import (
+    EmbeddingReply,
+    FillsReply,
+    LabelReply,
+    PredictionReply,
+    RankedReply,
+)
+from inference.tasks.embedding import Embedding, EmbeddingParameters
+from inference.tasks.fill_mask import FillMask, FillMaskParameters
+from inference.tasks.inputs import Comparison, TextPair
 from inference.tasks.ports import Head, LocalTask
 from inference.tasks.text_classification import TextClassification, TextClassificationParameters
+from inference.tasks.zero_shot_classification import ZeroShotClassification, ZeroShotParameters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +56,34 @@ KINDS: dict[str, TaskKind] = {
             item=str | TextPair,
             parameters=TextClassificationParameters,
             reply=LabelReply,
+        ),
+        TaskKind(
+            name="zero-shot-classification",
+            make=ZeroShotClassification,
+            head=Head.LABELS,
+            item=str,
+            parameters=ZeroShotParameters,
+            reply=RankedReply,
+        ),
+        TaskKind(
+            name="fill-mask",
+            make=FillMask,
+            head=Head.MASKS,
+            item=str,
+            parameters=FillMaskParameters,
+            reply=FillsReply,
+        ),
+        *(
+            TaskKind(
+                name=name,
+                names=frozenset({"feature-extraction", "sentence-similarity"} - {name}),
+                make=Embedding,
+                head=Head.STATES,
+                item=str | Comparison,
+                parameters=EmbeddingParameters,
+                reply=EmbeddingReply,
+            )
+            for name in ("feature-extraction", "sentence-similarity")
         ),
     )
 }
