@@ -71,10 +71,17 @@ class EventResponse:
     """An ASGI response that writes a stream, and ends it as soon as nobody reads any more."""
 
     def __init__(
-        self, stream: EventStream, headers: dict[str, str], dialect: Dialect, request_id: str
+        self,
+        stream: EventStream,
+        headers: dict[str, str],
+        dialect: Dialect,
+        request_id: str,
+        *,
+        write_timeout_s: float = WRITE_TIMEOUT_S,
     ) -> None:
         self._stream, self._headers = stream, headers
         self._dialect, self._request_id = dialect, request_id
+        self._write_timeout_s = write_timeout_s
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         writing = asyncio.ensure_future(self._write(send))
@@ -98,10 +105,14 @@ class EventResponse:
             **self._headers,
         }
         pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        await _send(send, {"type": "http.response.start", "status": 200, "headers": pairs})
+        await self._send(send, {"type": "http.response.start", "status": 200, "headers": pairs})
         async for frame in self._frames():
-            await _send(send, {"type": "http.response.body", "body": frame, "more_body": True})
-        await _send(send, {"type": "http.response.body", "body": b"", "more_body": False})
+            await self._send(send, {"type": "http.response.body", "body": frame, "more_body": True})
+        await self._send(send, {"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send(self, send: Send, message: Message) -> None:
+        async with asyncio.timeout(self._write_timeout_s):
+            await send(message)
 
     async def _frames(self) -> AsyncIterator[bytes]:
         try:
@@ -117,11 +128,6 @@ class EventResponse:
 
 def _frame(event: Any) -> bytes:
     return b"data: " + codec.encode(event) + b"\n\n"
-
-
-async def _send(send: Send, message: Message) -> None:
-    async with asyncio.timeout(WRITE_TIMEOUT_S):
-        await send(message)
 
 
 async def _hung_up(receive: Receive) -> None:
