@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from inference.errors import DeadlineExceeded, QueueFull
-from inference.http import sse
 from inference.http.sse import DONE, EventResponse, EventStream
 
 
@@ -30,16 +29,17 @@ class Maker:
             self.is_ended = True
 
 
-async def respond(maker: Maker, send: Any, *, idle_s: float = 5, gone: Any = None) -> None:
+async def respond(
+    maker: Maker, send: Any, *, idle_s: float = 5, gone: Any = None, **options: Any
+) -> None:
     stream = await EventStream.begin(maker.events(), idle_s=idle_s)
 
     async def receive() -> Any:
         await (gone or asyncio.Event()).wait()
         return {"type": "http.disconnect"}
 
-    await asyncio.wait_for(
-        EventResponse(stream, {"X-A": "b"}, "openai", "id")({}, receive, send), 5
-    )
+    response = EventResponse(stream, {"X-A": "b"}, "openai", "id", **options)
+    await asyncio.wait_for(response({}, receive, send), 5)
 
 
 def run(maker: Maker, **options: Any) -> list[Any]:
@@ -95,15 +95,14 @@ def test_a_maker_that_is_silent_for_too_long_is_ended() -> None:
     assert later.is_ended
 
 
-def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "WRITE_TIMEOUT_S", 0.01)
+def test_a_client_that_takes_nothing_is_given_up() -> None:
     maker = Maker(3)
 
     async def send(message: Any) -> None:
         if message.get("body"):
             await asyncio.Event().wait()
 
-    asyncio.run(respond(maker, send))
+    asyncio.run(respond(maker, send, write_timeout_s=0.01))
     assert maker.is_ended
 
 
