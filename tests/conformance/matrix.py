@@ -89,15 +89,13 @@ def render(seen: Seen) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def run_sample(sample: str, url: str, home: Path) -> str:
+def run_sample(sample: str, url: str, key: str, home: Path) -> str:
     """Run one sample of docs/how-to/use-your-client.md with the newest client that it imports."""
     client = next(c for c, (package, *_) in SCRIPTS.items() if re.search(rf"\b{package}\b", sample))
     for shown, real in (
         ("http://127.0.0.1:8000", url),
         ("127.0.0.1:8000", url.removeprefix("http://")),
-        ("starter/sentiment", "team/model"),
-        ("team/embedder", "team/tiny"),
-        ("KEY", "good-key"),
+        ("KEY", key),
     ):
         sample = sample.replace(shown, real)
     python = environments.prepare(environments.CLIENTS[client][-1], client) / "python"

@@ -1,6 +1,5 @@
 """Stock clients of both dialects, and of Hugging Face's, do all that their scripts ask."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,11 +8,6 @@ import pytest
 from tests.conformance import environments, matrix
 
 ALL = [(client, version) for client in matrix.SCRIPTS for version in environments.CLIENTS[client]]
-HOW_TO = environments.ROOT / "docs" / "how-to" / "use-your-client.md"
-SAMPLES = re.findall(r"^```python\n(.*?)^```$", HOW_TO.read_text(), re.MULTILINE | re.DOTALL)
-WANTED = pytest.mark.skipif(
-    not environments.is_wanted(), reason="BELLWETHER_CLIENTS=1 runs stock clients"
-)
 
 
 @pytest.fixture(scope="module")
@@ -23,25 +17,13 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.mark.slow
-@WANTED
+@pytest.mark.skipif(not environments.is_wanted(), reason="BELLWETHER_CLIENTS=1 runs stock clients")
 @pytest.mark.parametrize(("client", "version"), ALL)
 def test_a_client_does_all_that_its_script_asks(
     url: str, tmp_path: Path, client: str, version: str
 ) -> None:
     passed, said = matrix.run(client, version, url, tmp_path)
     assert all(passed.values()), said
-
-
-@WANTED
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.split()[1])
-def test_a_sample_of_the_how_to_runs(url: str, tmp_path: Path, sample: str) -> None:
-    printed = matrix.run_sample(sample, url, tmp_path)
-    assert re.search(r"POSITIVE|NEGATIVE|1 32", printed)
-
-
-def test_there_is_a_sample_for_every_client() -> None:
-    for package, *_ in matrix.SCRIPTS.values():
-        assert any(package in sample for sample in SAMPLES)
 
 
 def test_the_page_of_clients_says_what_the_scripts_do() -> None:
