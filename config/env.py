@@ -85,7 +85,7 @@ SETTINGS: tuple[Setting, ...] = (
         "REDIS_URL",
         "",
         str,
-        "Redis that several replicas share for rate limits; empty keeps them in the process.",
+        "Redis that replicas share for rate limits and remembered outputs; empty: each by itself.",
         secret=True,
     ),
     Setting(
@@ -107,6 +107,13 @@ SETTINGS: tuple[Setting, ...] = (
         at_least(1024),
         "Largest request body of the inference plane, in bytes.",
     ),
+    Setting(
+        "BELLWETHER_CACHE_BYTES",
+        "0",
+        at_least(0),
+        "Memory for what models gave, so that a repeated input costs no pass; 0 remembers nothing.",
+    ),
+    Setting("BELLWETHER_CACHE_S", "600", at_least(1), "Seconds for which outputs are remembered."),
     Setting("BELLWETHER_MAX_INPUTS", "256", at_least(1), "Most texts in one predict request."),
     Setting(
         "BELLWETHER_MAX_JOB_INPUTS", "10000", at_least(1), "Most texts in one asynchronous job."

@@ -27,6 +27,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "What one request may hold": (
         "BELLWETHER_DEFAULT_MODEL",
         "BELLWETHER_MAX_BODY_BYTES",
+        "BELLWETHER_CACHE_BYTES",
+        "BELLWETHER_CACHE_S",
         "BELLWETHER_MAX_INPUTS",
         "BELLWETHER_MAX_JOB_INPUTS",
         "BELLWETHER_MAX_TEXT_CHARS",

@@ -20,24 +20,28 @@ from config import vitals
 from config.middleware import App, BufferedBody, Observed
 from config.wsgi import application as django_application
 from inference import metrics
+from inference.caching import LocalMemory, Memory
 from inference.describing import Describer
 from inference.engine.engine import Engine
 from inference.engine.limits import EngineLimits
 from inference.http.classic import ClassicDialect
 from inference.http.endpoints import Endpoint, routes
 from inference.http.errors import body_of, headers_of, status_of
+from inference.http.guides import Guides
 from inference.http.huggingface import HuggingFaceDialect
 from inference.http.limits import RequestLimits
 from inference.http.native import NativeDialect
 from inference.http.oip import OipDialect
 from inference.http.openai import OpenAIDialect
 from inference.http.operations import Operations
+from inference.http.tokenizing import Tokenizing
 from inference.jobs.runner import JobRunner
 from inference.journal import Journal
 from inference.passes import PassRunner
 from inference.reconciler import Reconciler
 from inference.recording import MemoryRecorder
 from inference.redaction import Redactor
+from inference.redis_memory import RedisMemory
 from inference.runtimes import loading
 from inference.service import Service
 from inference.serving import Serving
@@ -48,7 +52,7 @@ from inference.swap.preparing import Preparer
 from monitoring import metrics as monitor_metrics
 from monitoring.recorder import JournalWriter
 from monitoring.references.work import Texts
-from registry import uploads
+from registry import guides, uploads
 from registry.hub import app as hub
 from registry.hub.errors import ErrorTable
 
@@ -83,6 +87,7 @@ class Planes:
             self.writer,
             describer=describer,
             shadowing=self.shadowing,
+            memory=_memory(),
         )
         self.jobs = JobRunner(self.service)
         unheard = MemoryRecorder()
@@ -110,6 +115,7 @@ class Planes:
         )
         return [
             *NativeDialect(self.service, limits).endpoints(),
+            *Tokenizing(self.service, limits).endpoints(),
             *ClassicDialect(self.service, limits, self.jobs, model).endpoints(),
             *HuggingFaceDialect(self.service, limits).endpoints(),
             *OipDialect(self.service, limits, operations.reasons, operations.models).endpoints(),
@@ -128,10 +134,12 @@ class Planes:
         self.jobs.start()
         self.passes.start()
         vitals.register(self.engine, self.writer, self.journal, self.reconciler)
+        guides.register(Guides(self.service, request_limits()).tell)
         try:
             yield
         finally:
             vitals.forget()
+            guides.register(None)
             await self._stop()
 
     async def _stop(self) -> None:
@@ -189,6 +197,15 @@ def request_limits() -> RequestLimits:
         max_text_chars=settings.BELLWETHER_MAX_TEXT_CHARS,
         timeout_s=settings.BELLWETHER_TIMEOUT_S,
     )
+
+
+def _memory() -> Memory | None:
+    """Where outputs are remembered; nowhere unless the settings give them room."""
+    if not settings.BELLWETHER_CACHE_BYTES:
+        return None
+    if settings.REDIS_URL:
+        return RedisMemory(settings.REDIS_URL, settings.BELLWETHER_CACHE_S)
+    return LocalMemory(settings.BELLWETHER_CACHE_BYTES, settings.BELLWETHER_CACHE_S)
 
 
 def _describer() -> Describer:

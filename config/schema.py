@@ -10,6 +10,7 @@ from inference.http.oip import OipDialect
 from inference.http.openai import OpenAIDialect
 from inference.http.openapi import describe
 from inference.http.operations import Operations
+from inference.http.tokenizing import Tokenizing
 from registry.api import archive_schema
 
 
@@ -29,6 +30,7 @@ def documented_endpoints() -> list[Endpoint[Any]]:
     absent: Any = None
     return [
         *NativeDialect(absent, absent).endpoints(),
+        *Tokenizing(absent, absent).endpoints(),
         *ClassicDialect(absent, absent, absent, "").endpoints(),
         *HuggingFaceDialect(absent, absent).endpoints(),
         *OipDialect(absent, absent, absent, absent).endpoints(),

@@ -17,6 +17,8 @@ _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 
 # More labels than this would make a time series each.
 _MAX_LABELS = 64
 
+_CALLERS_LABELS = frozenset({"zero-shot-classification"})
+
 REQUESTS = Counter(
     "bellwether_requests", "Requests by route, method and status.", ["route", "method", "status"]
 )
@@ -34,6 +36,11 @@ PREDICTIONS = Counter(
 )
 BATCH_SIZE = Histogram(
     "bellwether_batch_size", "Texts in a forward pass.", buckets=(1, 2, 4, 8, 16, 32, 64, 128)
+)
+CACHED = Counter(
+    "bellwether_predictions_cached",
+    "Predictions for which nothing was computed: somebody had asked the same.",
+    ["model", "version"],
 )
 TOKENS = Counter("bellwether_tokens", "Tokens computed: real ones and padding.", ["kind"])
 REFUSED = Counter(
@@ -110,13 +117,23 @@ def _predictions(model: str, version: int, label: str) -> Counter:
 
 
 def observe_answer(
-    spec: VersionSpec, decoded: Sequence[Decoded], stages_s: Mapping[str, float]
+    spec: VersionSpec,
+    decoded: Sequence[Decoded],
+    stages_s: Mapping[str, float],
+    *,
+    n_cached: int = 0,
 ) -> None:
-    """Count one answered request: the seconds of its stages, and a prediction for each label."""
+    """Count one answered request: the seconds of its stages, and a prediction for each label.
+
+    Where callers name the labels, or there are very many, all are "other".
+    """
+    if n_cached:
+        CACHED.labels(spec.model, spec.number).inc(n_cached)
     for stage, seconds in stages_s.items():
         _stage(stage).observe(seconds)
     for answer in decoded:
-        label = answer.label if len(spec.labels) <= _MAX_LABELS else "other"
+        is_bounded = len(spec.labels) <= _MAX_LABELS and spec.task not in _CALLERS_LABELS
+        label = answer.label if is_bounded else "other"
         _predictions(spec.model, spec.number, label).inc()
 
 

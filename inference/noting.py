@@ -60,6 +60,7 @@ def records_of(
             is_empty=described[i].is_empty,
             fingerprint=described[i].fingerprint,
             subject=subject,
+            is_cached=gathered[i].is_cached,
         )
         for i in range(len(decoded))
     ]

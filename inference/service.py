@@ -9,13 +9,14 @@ from typing import Any
 from uuid import UUID
 
 from inference import decoding, metrics
+from inference.caching import Memory, Sharing, key_of
 from inference.calls import Answer, Call, Prediction, Timing
 from inference.comparing import Primary
 from inference.describing import UNDESCRIBED, Described, Describer
 from inference.engine.engine import Engine
 from inference.engine.limits import Priority
 from inference.errors import InvalidRequest
-from inference.gathering import Gathered, gather
+from inference.gathering import Gathered
 from inference.noting import failure_of, records_of
 from inference.predictor import Predictor
 from inference.recording import Recorder
@@ -25,7 +26,7 @@ from inference.shadowing import Shadowing
 from inference.tally import Tally
 from inference.tasks.inputs import Input, as_text, n_chars
 from inference.tasks.kinds import KINDS, TaskKind
-from inference.tasks.ports import Prepared, flatten
+from inference.tasks.ports import Prepared
 from registry.specs import VersionSpec
 
 __all__ = ["Answer", "Call", "Prediction", "Service", "Timing"]
@@ -41,7 +42,7 @@ class Service:
 
     `n_running` calls are being answered now, `tally` counts them by version; `describer` says what
     is kept of a text. Answers that are not `is_counted` are for nobody outside: metrics leave them
-    out.
+    out. `memory` keeps what the model gave, for those who ask the same.
     """
 
     def __init__(
@@ -54,11 +55,13 @@ class Service:
         describer: Describer | None = None,
         shadowing: Shadowing | None = None,
         is_counted: bool = True,
+        memory: Memory | None = None,
         clock: Callable[[], float] = time.perf_counter,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.serving, self.engine, self.recorder = serving, engine, recorder
         self._shadowing, self._is_counted = shadowing, is_counted
+        self._sharing = Sharing(engine, memory)
         self.n_running = 0
         self.tally = Tally()
         self._describer = describer or Describer(stores_text=stores_text)
@@ -91,21 +94,28 @@ class Service:
         finally:
             self.n_running -= 1
 
+    async def tokenize(self, call: Call) -> tuple[Predictor, Sequence[Prepared]]:
+        """What `call` would run, and by which predictor; raises as `predict` does until then."""
+        served = self.serving.find(call.model)
+        predictor = served.choose(call.key_id, request_id=call.request_id, steering=call.steering)
+        prepared, _ = await self._encode(predictor, call.inputs, _parameters(call, predictor))
+        return predictor, prepared
+
     async def _answer(
         self, call: Call, served: ServedModel, predictor: Predictor, started: float
     ) -> Answer:
         task = predictor.task
-        _check_inputs(call.inputs, predictor)
-        parameters = decoding.convert(call.parameters, task.parameters_type, "parameters")
+        parameters = _parameters(call, predictor)
         prepared, described = await self._encode(predictor, call.inputs, parameters)
         tokenized = self._clock()
-        results = await self.engine.submit(
+        asked = bytes(call.parameters)
+        gathered = await self._sharing.forward(
             predictor,
-            flatten(prepared),
+            prepared,
+            [key_of(predictor, item, asked) for item in call.inputs],
             deadline=time.monotonic() + call.timeout_s,
             priority=call.priority,
         )
-        gathered = list(gather(prepared, results))
         decoded = [
             task.decode(prepared[i], own.outputs, parameters) for i, own in enumerate(gathered)
         ]
@@ -116,7 +126,7 @@ class Service:
             total_s=self._clock() - started,
         )
         now = self._wall_clock()
-        self.tally.answered(predictor.spec, len(decoded), results, timing, at=now)
+        self.tally.answered(predictor.spec, gathered, timing, at=now)
         records = records_of(
             call,
             predictor.spec,
@@ -136,7 +146,8 @@ class Service:
             for i in range(len(decoded))
         ]
         if self._is_counted:
-            metrics.observe_answer(predictor.spec, decoded, timing.by_stage())
+            n_cached = sum(own.is_cached for own in gathered)
+            metrics.observe_answer(predictor.spec, decoded, timing.by_stage(), n_cached=n_cached)
         if served.shadows and self._shadowing is not None:
             self._shadow(call, served, predictor.spec, predictions, gathered)
         return Answer(predictor.spec, predictions, timing)
@@ -206,13 +217,17 @@ class Service:
         self._long_texts.shutdown(wait=False, cancel_futures=True)
 
 
-def _check_inputs(inputs: Sequence[Input], predictor: Predictor) -> None:
-    """Refuse what another task takes: versions of one model may differ, jobs hold only texts."""
-    accepted = predictor.task.accepts
-    for index, item in enumerate(inputs):
-        if not isinstance(item, accepted):
+def _parameters(call: Call, predictor: Predictor) -> Any:
+    """What the call asks of the task; raises InvalidRequest or UnknownParameter.
+
+    Refuses inputs of another task, too: versions of a model may differ, and jobs hold only texts.
+    """
+    task = predictor.task
+    for index, item in enumerate(call.inputs):
+        if not isinstance(item, task.accepts):
             raise InvalidRequest(
                 f"'inputs[{index}]' is not what version {predictor.spec.number} takes: its task is "
                 f"{predictor.spec.task}. Send inputs of that task.",
                 details={"field": "inputs", "index": index, "task": predictor.spec.task},
             )
+    return decoding.convert(call.parameters, task.parameters_type, "parameters")

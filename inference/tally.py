@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inference.calls import Timing
-from inference.engine.entries import Answered, Outcome
-from inference.tasks.ports import Forwarded
+from inference.gathering import Gathered
 from registry.specs import VersionSpec
 
 
 @dataclass(slots=True)
 class VersionTally:
-    """Calls, inputs and forward passes; seconds are sums over calls.
+    """Calls, inputs and forward passes; seconds are sums over calls. `n_cached` of the inputs ran
+    through no pass of their own.
 
     A pass that several calls share counts for each by its share of the rows, so that the sum over
     all of them is the number of passes. `last_at` is the time of the last answer, 0 for none.
@@ -20,6 +20,7 @@ class VersionTally:
     n_answered: int = 0
     n_failed: int = 0
     n_inputs: int = 0
+    n_cached: int = 0
     n_passes: float = 0.0
     answered_s: float = 0.0
     failed_s: float = 0.0
@@ -41,17 +42,17 @@ class Tally:
     def answered(
         self,
         spec: VersionSpec,
-        n_inputs: int,
-        outcomes: Sequence[Outcome[Forwarded]],
+        gathered: Sequence[Gathered],
         timing: Timing,
         *,
         at: float,
     ) -> None:
-        """Count one answered call, whose pieces had these outcomes."""
+        """Count one answered call."""
         own = self.of(spec)
         own.n_answered += 1
-        own.n_inputs += n_inputs
-        own.n_passes += sum(1 / each.batch_size for each in outcomes if isinstance(each, Answered))
+        own.n_inputs += len(gathered)
+        own.n_cached += sum(each.is_cached for each in gathered)
+        own.n_passes += sum(each.n_passes for each in gathered)
         own.answered_s += timing.total_s
         own.tokenize_s += timing.tokenize_s
         own.queue_s += timing.queue_s

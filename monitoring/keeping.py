@@ -94,4 +94,5 @@ def _row(record: PredictionRecord) -> Prediction:
         n_unknown=record.n_unknown,
         script=record.script,
         subject=record.subject,
+        is_cached=record.is_cached,
     )

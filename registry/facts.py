@@ -1,8 +1,9 @@
 """What a model's own configuration says: its task, its labels, how it pools (pure).
 
 The task comes from the `architectures` entry of `config.json`; an optional `bellwether.json` beside
-it (`{"task": …, "pooling": …}`) chooses among the tasks that the architecture can do. Label rules
-are those of the transformers library: `id2label` in logit order, or LABEL_0 … for `num_labels`.
+it (`{"task": …, "pooling": …}`) chooses among the tasks that the architecture can do, and how a
+classifier's scores are made (`temperature`, `threshold`). Label rules are those of the transformers
+library: `id2label` in logit order, or LABEL_0 … for `num_labels`.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ MAX_LABEL_CHARS = 256
 DEFAULT_NUM_LABELS = 2
 DEFAULT_POOLING = Pooling.MEAN
 
+_NUMBERS = {"temperature": (0.01, 100.0), "threshold": (0.0, 1.0)}
+_CHOICES = {"task", "pooling", *_NUMBERS}
 _MODES = {
     "pooling_mode_cls_token": Pooling.CLS,
     "pooling_mode_mean_tokens": Pooling.MEAN,
@@ -71,8 +74,13 @@ def read_facts(config: Any, choices: Any, pooling: Any = None) -> ModelFacts:
 
 
 def _check_choices(choices: Any) -> dict[str, Any]:
-    if not isinstance(choices, dict) or not choices.keys() <= {"task", "pooling"}:
-        raise _refused("bellwether.json", "must be a JSON object with no keys but task and pooling")
+    if not isinstance(choices, dict) or not choices.keys() <= _CHOICES:
+        names = ", ".join(sorted(_CHOICES))
+        raise _refused("bellwether.json", f"must be a JSON object with no keys but {names}")
+    for name, (low, high) in _NUMBERS.items():
+        value = choices.get(name, low)
+        if type(value) not in (int, float) or not low <= value <= high:
+            raise _refused("bellwether.json", f"{name} must be a number from {low} to {high}")
     return choices
 
 

@@ -124,7 +124,7 @@ class Repository:
             name=spec.model,
             version=str(spec.number),
             last_inference=round(own.last_at * 1000),
-            inference_count=own.n_inputs,
+            inference_count=own.n_inputs - own.n_cached,
             execution_count=round(own.n_passes),
             inference_stats=_stages(own),
         )
@@ -174,7 +174,9 @@ def _config_type(datatype: str) -> str:
 
 
 def _stages(own: VersionTally) -> dict[str, dict[str, int]]:
-    """Only what was measured: decoding and caching have no clock, so they say 0 times."""
+    """Only what was measured: decoding has no clock, so it says 0 times; what was remembered is
+    counted by inputs, without a time.
+    """
     n = own.n_answered
     return {
         "success": _duration(n, own.answered_s),
@@ -183,7 +185,7 @@ def _stages(own: VersionTally) -> dict[str, dict[str, int]]:
         "compute_input": _duration(n, own.tokenize_s),
         "compute_infer": _duration(n, own.inference_s),
         "compute_output": _duration(0, 0),
-        "cache_hit": _duration(0, 0),
+        "cache_hit": _duration(own.n_cached, 0),
         "cache_miss": _duration(0, 0),
     }
 

@@ -19,11 +19,14 @@ class PredictionReply(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
 
 
 class LabelReply(PredictionReply, frozen=True, kw_only=True):
-    """`scores` is there when `top_k` asked for it."""
+    """`scores` is there when `top_k` asked for it; `abstained` where the score is below the
+    threshold, so that the label is only a guess.
+    """
 
     label: str
     score: float
     scores: list[LabelScore] | None = None
+    abstained: bool = False
 
 
 class RankedReply(PredictionReply, frozen=True, kw_only=True):

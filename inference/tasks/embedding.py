@@ -42,7 +42,7 @@ class Embedding:
 
     def __init__(self, view: Path, labels: Sequence[str]) -> None:
         self.tokenizer = TextTokenizer(view)
-        self.form = self.tokenizer.form
+        self.form, self.max_tokens = self.tokenizer.form, self.tokenizer.max_tokens
         modules = _read(view / "modules.json", [])
         self._is_normalized = any(each["type"].endswith(".Normalize") for each in modules)
         config = _read(view / "config_sentence_transformers.json", {})

@@ -38,7 +38,7 @@ class FillMask:
 
     def __init__(self, view: Path, labels: Sequence[str]) -> None:
         self.tokenizer = TextTokenizer(view)
-        self.form = self.tokenizer.form
+        self.form, self.max_tokens = self.tokenizer.form, self.tokenizer.max_tokens
         # Only to read ids back and to look words up, which leaves its state alone.
         self._words = load_tokenizer(view)
         if self._words.mask_token_id is None:

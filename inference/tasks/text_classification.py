@@ -15,16 +15,21 @@ Function = Literal["softmax", "sigmoid", "none"]
 
 
 class TextClassificationParameters(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What a caller may ask for: how many labels (`top_k`; null for all) and how logits become
-    scores.
+    """What a caller may ask for: how many labels (`top_k`; null for all), how logits become scores,
+    and the score below which the best label is only a guess (`threshold`; null: the version's own).
     """
 
     top_k: Annotated[int, msgspec.Meta(ge=1)] | None = 1
     function_to_apply: Function | None = None
+    threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
 
 
 class TextClassification:
-    """Logits to labels for one version; `labels` are in logit order."""
+    """Logits to labels for one version; `labels` are in logit order.
+
+    Logits are divided by the version's `temperature` first (Guo et al. 2017), and an answer whose
+    best score is below its `threshold` says so: both are in `bellwether.json`, 1 and 0 otherwise.
+    """
 
     accepts = (str, TextPair)
     parameters_type = TextClassificationParameters
@@ -32,8 +37,12 @@ class TextClassification:
 
     def __init__(self, view: Path, labels: Sequence[str]) -> None:
         self.tokenizer = TextTokenizer(view)
-        self.form = self.tokenizer.form
+        self.form, self.max_tokens = self.tokenizer.form, self.tokenizer.max_tokens
         self._labels = tuple(labels)
+        path = view / "bellwether.json"
+        choices = msgspec.json.decode(path.read_bytes()) if path.is_file() else {}
+        self._temperature = float(choices.get("temperature", 1.0))
+        self._threshold = float(choices.get("threshold", 0.0))
         self._function = default_function(
             msgspec.json.decode((view / "config.json").read_bytes()), len(labels)
         )
@@ -57,11 +66,16 @@ class TextClassification:
         parameters: TextClassificationParameters,
     ) -> Decoded:
         logits: list[float] = outputs[0].logits.tolist()
+        if self._temperature != 1.0:
+            logits = [logit / self._temperature for logit in logits]
         recorded = apply_function(self._function, logits)
         asked = parameters.function_to_apply or self._function
         shown = recorded if asked == self._function else apply_function(asked, logits)
         best = max(range(len(logits)), key=logits.__getitem__)
         fields: dict[str, Any] = {"label": self._labels[best], "score": shown[best]}
+        threshold = self._threshold if parameters.threshold is None else parameters.threshold
+        if shown[best] < threshold:
+            fields["abstained"] = True
         if parameters.top_k != 1:
             order = sorted(range(len(logits)), key=logits.__getitem__, reverse=True)
             fields["scores"] = [

@@ -44,7 +44,7 @@ class ZeroShotClassification:
     def __init__(self, view: Path, labels: Sequence[str]) -> None:
         # What is said of a text must stay whole: the text gives way.
         self.tokenizer = TextTokenizer(view, cuts="only_first")
-        self.form = self.tokenizer.form
+        self.form, self.max_tokens = self.tokenizer.form, self.tokenizer.max_tokens
         self._entailment = entailment_of(labels)
 
     def example(self, text: str) -> str:

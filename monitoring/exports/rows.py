@@ -56,6 +56,7 @@ COLUMNS: dict[Table, dict[str, str]] = {
         "dialect": "text",
         "key_id": "text",
         "route": "text",
+        "is_cached": "flag",
         "tokenize_s": "real",
         "queue_s": "real",
         "inference_s": "real",

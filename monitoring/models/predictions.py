@@ -57,6 +57,11 @@ class Prediction(models.Model):
         db_default="",
         help_text="Keyed hash of whom the text is about or from, so that it can be forgotten.",
     )
+    is_cached = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Somebody had asked the same: nothing was computed.",
+    )
 
     class Meta:
         indexes = [

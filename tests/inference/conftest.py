@@ -28,6 +28,7 @@ from inference.http.oip import OipDialect
 from inference.http.openai import OpenAIDialect
 from inference.http.openai_text import OpenAIText
 from inference.http.operations import Operations
+from inference.http.tokenizing import Tokenizing
 from inference.jobs.runner import JobRunner
 from inference.predictor import Predictor
 from inference.reconciler import Reconciler
@@ -71,14 +72,14 @@ class Plane:
                 id="hasty", name="hasty", scopes=frozenset({Scope.ADMIN}), rate="2/minute"
             ),
         }
-        self._predictors = {each.spec: each for each in (*others, self.predictor)}
-        for spec in self._predictors:
+        self._others = {each.spec.model: each for each in others}
+        for spec in (self.predictor.spec, *(each.spec for each in others)):
             self.registry.route((spec, 100), model=spec.model)
         self.reconciler.reconcile()
         self.app = self._build()
 
     def _load(self, spec: VersionSpec) -> Predictor:
-        return self._predictors[spec]
+        return self._others.get(spec.model, self.predictor)
 
     def _build(self) -> Any:
         gate = Gate(
@@ -99,6 +100,7 @@ class Plane:
         )
         endpoints = [
             *NativeDialect(self.service, LIMITS).endpoints(),
+            *Tokenizing(self.service, LIMITS).endpoints(),
             *ClassicDialect(
                 self.service, LIMITS, JobRunner(self.service), "team/model"
             ).endpoints(),

@@ -224,8 +224,8 @@ def test_a_full_queue_refuses_at_once_with_retry_after():
             first = asyncio.create_task(plane.acall("POST", PREDICT, json={"inputs": "first"}))
             await asyncio.to_thread(plane.predictor.runtime.entered.wait, 5)
             rest = [
-                asyncio.create_task(plane.acall("POST", PREDICT, json={"inputs": "x"}))
-                for _ in range(6)
+                asyncio.create_task(plane.acall("POST", PREDICT, json={"inputs": f"x{i}"}))
+                for i in range(6)
             ]
             await asyncio.sleep(0.2)
             refused = [task.result() for task in rest if task.done()]

@@ -195,3 +195,27 @@ def test_scores_do_not_overflow():
 def test_a_single_label_without_a_problem_type_gets_a_sigmoid():
     assert default_function({}, 1) == "sigmoid"
     assert default_function({}, 2) == "softmax"
+
+
+def test_a_temperature_softens_the_scores_and_changes_no_label(tmp_path):
+    view = save_tiny(tmp_path, "bert")
+    plain = answers(*load(view), TEXTS, Parameters(None, "none"), batch=4)
+    (view / "bellwether.json").write_text('{"temperature": 2.5}')
+    soft = answers(*load(view), TEXTS, Parameters(None), batch=4)
+    for one, other in zip(plain, soft, strict=True):
+        logits = {each["label"]: each["score"] / 2.5 for each in one["scores"]}
+        expected = apply_function("softmax", list(logits.values()))
+        scores = {each["label"]: each["score"] for each in other["scores"]}
+        assert [scores[label] for label in logits] == pytest.approx(expected, abs=1e-6)
+        assert one["label"] == other["label"]
+
+
+def test_an_answer_below_the_threshold_is_told_as_a_guess(tmp_path):
+    view = save_tiny(tmp_path, "bert")
+    (plain,) = answers(*load(view), ["a dog"], Parameters(), batch=1)
+    assert "abstained" not in plain
+    (view / "bellwether.json").write_text('{"threshold": 1.0}')
+    (guess,) = answers(*load(view), ["a dog"], Parameters(), batch=1)
+    assert guess == plain | {"abstained": True}
+    (asked,) = answers(*load(view), ["a dog"], Parameters(threshold=0.0), batch=1)
+    assert asked == plain

@@ -297,7 +297,18 @@ def test_a_configuration_that_leaves_facts_open_is_refused(tmp_path, changes):
 
 @pytest.mark.parametrize(
     "choices",
-    [[], {"x": 1}, {"pooling": "sum"}, {"pooling": []}, {"task": "translation"}, {"task": 1}],
+    [
+        {"temperature": 0},
+        {"temperature": "1"},
+        {"threshold": 1.5},
+        {"threshold": True},
+        [],
+        {"x": 1},
+        {"pooling": "sum"},
+        {"pooling": []},
+        {"task": "translation"},
+        {"task": 1},
+    ],
 )
 def test_wrong_choices_are_refused(tmp_path, choices):
     files = {"bellwether.json": json.dumps(choices).encode()}
