@@ -105,6 +105,8 @@ def describe_outputs(kind: TaskKind, labels: Sequence[str]) -> list[TensorInfo]:
     found = []
     if {"label", "score"} <= fields:
         found += [TensorInfo("label", "BYTES", [-1]), TensorInfo("score", "FP32", [-1])]
+    if "abstained" in fields:
+        found.append(TensorInfo("abstained", "BOOL", [-1]))
     if kind.name == "text-classification":
         found.append(TensorInfo("scores", "FP32", [-1, len(labels)]))
     else:
@@ -137,6 +139,12 @@ def _label(answer: Answer) -> Output:
 def _score(answer: Answer) -> Output:
     values = np.array([each.decoded.fields["score"] for each in answer.predictions], np.float32)
     return Output("score", values.shape, values)
+
+
+def _abstained(answer: Answer) -> Output:
+    """Where the label is only a guess: its score is below the threshold."""
+    values = [each.decoded.fields.get("abstained", False) for each in answer.predictions]
+    return Output("abstained", (len(values),), np.array(values, np.bool_))
 
 
 def _scores(answer: Answer) -> Output | None:
@@ -173,6 +181,7 @@ def _prediction_id(answer: Answer) -> Output:
 _MAKERS: dict[str, Callable[[Answer], Output | None]] = {
     "label": _label,
     "score": _score,
+    "abstained": _abstained,
     "scores": _scores,
     "embedding": _embedding,
     "answer": _answer,

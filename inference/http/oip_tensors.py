@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from inference import decoding
 from inference.errors import InvalidRequest, InvalidText
@@ -30,6 +31,7 @@ _SIZE = struct.Struct("<I")
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 Dimension = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 Parameters = dict[str, msgspec.Raw]
+Values = Floats | npt.NDArray[np.bool_] | list[str]
 ABSENT = msgspec.Raw()
 
 
@@ -63,15 +65,17 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One answer tensor: `values` are FP32 numbers or texts, in the order of its flat form."""
+    """One answer tensor: its flat `values` are numbers (FP32), truths (BOOL) or texts (BYTES)."""
 
     name: str
     shape: tuple[int, ...]
-    values: Floats | list[str]
+    values: Values
 
     @property
     def datatype(self) -> str:
-        return "BYTES" if isinstance(self.values, list) else "FP32"
+        if isinstance(self.values, list):
+            return "BYTES"
+        return "BOOL" if self.values.dtype == np.bool_ else "FP32"
 
 
 def split(body: bytes, length: str | None) -> tuple[bytes, bytes]:
@@ -160,8 +164,10 @@ def write(outputs: Sequence[tuple[Output, bool]]) -> tuple[list[OutputTensor], b
     return tensors, b"".join(blobs)
 
 
-def _blob(values: Floats | list[str]) -> bytes:
-    return pack(values) if isinstance(values, list) else np.asarray(values, "<f4").tobytes()
+def _blob(values: Values) -> bytes:
+    if isinstance(values, list):
+        return pack(values)
+    return values.tobytes() if values.dtype == np.bool_ else np.asarray(values, "<f4").tobytes()
 
 
 def _n_elements(tensor: InputTensor, field: str) -> int:

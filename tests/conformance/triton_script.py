@@ -87,6 +87,7 @@ def infer_with_bytes_both_ways():
     assert labels(result) == ["POSITIVE", "NEGATIVE"]
     assert result.as_numpy("score").dtype == np.float32
     assert len(result.as_numpy("prediction_id")[0]) == 36
+    assert list(result.as_numpy("abstained")) == [False, False]
 
 
 @step

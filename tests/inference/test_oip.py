@@ -47,6 +47,7 @@ def test_texts_get_labels_scores_and_ids(plane: Plane) -> None:
     found = outputs(answer)
     assert found["label"] == ["POSITIVE", "NEGATIVE"]
     assert found["score"] == pytest.approx([0.731, 0.731], abs=1e-3)
+    assert found["abstained"] == [False, False]
     assert found["prediction_id"] == [str(record.id) for record in plane.recorder.records]
     assert {record.dialect for record in plane.recorder.records} == {"oip"}
     assert answer.headers["x-model-version"] == "1"
@@ -211,7 +212,7 @@ def test_a_model_says_its_tensors_and_versions(canary: Plane) -> None:
     info = canary.call("GET", MODEL).json()
     assert info["versions"] == ["1", "2", "3"]
     assert [each["name"] for each in info["inputs"]] == ["text", "text_pair"]
-    assert [(each["name"], each["shape"]) for each in info["outputs"]][2] == ("scores", [-1, 2])
+    assert {"name": "scores", "datatype": "FP32", "shape": [-1, 2]} in info["outputs"]
     one = canary.call("GET", f"{MODEL}/versions/2").json()
     assert one["versions"] == ["2"]
     config = canary.call("GET", f"{MODEL}/config").json()

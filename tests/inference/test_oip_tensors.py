@@ -196,6 +196,10 @@ def test_outputs_are_json_or_bytes() -> None:
     )
     assert unpack(blob, 2, "x") == ["a", "é"]
     assert (second.datatype, second.data, second.parameters) == ("FP32", [0.5, 2.0], {})
+    unsure = Output("abstained", (2,), np.array([True, False]))
+    (third,), blob = write([(unsure, False)])
+    assert (third.datatype, third.data, blob) == ("BOOL", [True, False], b"")
+    assert write([(unsure, True)])[1] == b"\x01\x00"
     _, blob = write([(score, True)])
     assert np.frombuffer(blob, "<f4").tolist() == [0.5, 2.0]
 
