@@ -18,7 +18,7 @@ from transformers import AutoModel
 from inference.errors import InvalidRequest, RequestError
 from inference.http.openai_embeddings import read_input, reduced
 from inference.predictor import Predictor
-from tests.inference.conftest import Plane, a_plane
+from tests.inference.conftest import Plane, a_plane, behind_socket
 from tests.inference.loaded import load
 from tests.inference.tiny import save_tiny
 
@@ -271,6 +271,16 @@ def test_a_chat_that_is_none_is_a_400(plane: Plane, body: dict[str, Any]) -> Non
 def test_what_a_chat_does_not_use_is_said(plane: Plane) -> None:
     answer = chat(plane, "hello", logit_bias={}, tools=[])
     assert answer.headers["x-bellwether-warning"].endswith("does not use logit_bias, tools")
+
+
+def test_a_client_that_closes_its_socket_ends_the_writing(plane: Plane) -> None:
+    messages = [{"role": "user", "content": "endless"}]
+    body = {"model": "m/m", "messages": messages, "stream": True}
+    headers = {"Authorization": "Bearer good-key"}
+    with behind_socket(plane) as url, httpx.Client(base_url=url, headers=headers) as client:
+        with client.stream("POST", "/v1/chat/completions", json=body) as answer:
+            assert next(answer.iter_lines()).startswith("data: {")
+        assert plane.writer.ended.wait(5)
 
 
 def test_a_caller_who_hangs_up_ends_the_writing(plane: Plane) -> None:
