@@ -7,7 +7,8 @@ TORCH_INDEX ?=
 TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else "auto")')
 
 BIN     := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+# Modules are compiled when they are first used: most of what comes with torch never is.
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile
 
 .PHONY: serve demo demo-wipe test lint types contracts lock screenshots clean
 .DELETE_ON_ERROR:

@@ -55,6 +55,23 @@ def test_an_example_is_asked_with_one_click(page_as):
     assert page.problems == []
 
 
+def test_parameters_are_asked_as_they_are_written(page_as):
+    page = page_as("operator")
+    page.goto(PATH)
+    assert json.loads(page.input_value("#parameters")) == {"top_k": None}
+    page.fill("#parameters", '{"top_k": 1, "threshold": 1}')
+    ask(page, "A warm film.")
+    assert page.locator(".bw-scores .bw-bar").count() == 1
+    assert '"threshold": 1' in page.inner_text("#code") or '"threshold":1' in page.inner_text(
+        "#code"
+    )
+    page.fill("#parameters", "{top_k")
+    page.press("#text", "Control+Enter")
+    page.wait_for_selector("#answers [role=alert]")
+    assert "must be JSON" in page.inner_text("#answers")
+    assert page.problems == []
+
+
 def test_an_answer_leads_to_its_prediction_which_is_pinned(page_as, world):
     page = page_as("operator")
     page.goto(PATH)

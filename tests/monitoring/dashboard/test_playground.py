@@ -21,7 +21,7 @@ from tests.monitoring.builders import MODEL, register
 from tests.monitoring.evaluating.builders import go_live
 
 PATH = "/admin/playground/"
-SNIPPETS = Path(__file__).resolve().parents[3] / "monitoring/static/dashboard/js/snippets.js"
+SCRIPTS = Path(__file__).resolve().parents[3] / "monitoring/static/dashboard/js"
 NODE = shutil.which("node")
 
 
@@ -141,7 +141,7 @@ HARD = (
     "",
 )
 WRITE = """
-import { LANGUAGES } from "./snippets.mjs";
+import { LANGUAGES } from "./snippets.js";
 import { readFileSync } from "node:fs";
 const calls = JSON.parse(readFileSync(0, "utf8"));
 const texts = calls.map((call) => LANGUAGES.map((each) => each.write(call)));
@@ -151,15 +151,28 @@ needs_node = pytest.mark.skipif(NODE is None, reason="no node here")
 characters = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
 
 
-def code_for(tmp_path: Path, inputs: list[Any], pin: int = 0) -> list[dict[str, str]]:
-    shutil.copy(SNIPPETS, tmp_path / "snippets.mjs")
+def code_for(
+    tmp_path: Path,
+    inputs: list[Any],
+    pin: int = 0,
+    *,
+    task: str = "text-classification",
+    parameters: dict[str, Any] | None = None,
+) -> list[dict[str, str]]:
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    for name in ("snippets.js", "tasks.js"):
+        shutil.copy(SCRIPTS / name, tmp_path / name)
     script = tmp_path / "write.mjs"
     script.write_text(WRITE)
     calls = [
         {
             "base": "http://127.0.0.1:8000",
             "model": "team/tiny",
-            "body": {"inputs": each, "parameters": {"top_k": None}},
+            "task": task,
+            "body": {
+                "inputs": each,
+                "parameters": {"top_k": None} if parameters is None else parameters,
+            },
             "pin": pin,
             "labels": 2,
         }
@@ -207,6 +220,38 @@ def python_reads(code: str) -> dict[str, Any]:
 
     exec(code.replace("import httpx\n", ""), {"httpx": Httpx(), "print": lambda _: None})
     return told
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("task", "inputs", "parameters", "expected"),
+    [
+        (
+            "zero-shot-classification",
+            "a film",
+            {"candidate_labels": ["a", "b"], "multi_label": True},
+            'zero_shot_classification("a film", candidate_labels=["a", "b"], multi_label=True)',
+        ),
+        ("fill-mask", "a [MASK]", {}, 'fill_mask("a [MASK]")'),
+        (
+            "sentence-similarity",
+            {"source_sentence": "a", "sentences": ["b"]},
+            {},
+            'sentence_similarity("a", ["b"])',
+        ),
+        (
+            "question-answering",
+            {"question": "q", "context": "c"},
+            {"top_k": 2},
+            'question_answering(question="q", context="c", top_k=2)',
+        ),
+    ],
+)
+def test_the_client_s_method_is_that_of_the_task(
+    tmp_path: Path, task: str, inputs: Any, parameters: dict[str, Any], expected: str
+) -> None:
+    (code,) = code_for(tmp_path, [inputs], task=task, parameters=parameters)
+    assert expected in code["client"]
 
 
 @needs_node

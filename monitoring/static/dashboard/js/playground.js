@@ -4,11 +4,12 @@ import { api } from "./api.js";
 import { answerCard } from "./answers.js";
 import { element, readJson } from "./elements.js";
 import { LANGUAGES } from "./snippets.js";
+import { readInput, readParameters, taskOf } from "./tasks.js";
 
 const data = readJson("playground-data");
 const place = (id) => document.getElementById(id);
-const [form, modelField, versionField, besideField, textField, linesField] =
-  ["ask", "model", "version", "beside", "text", "lines"].map(place);
+const [form, modelField, versionField, besideField, textField, linesField, parametersField] =
+  ["ask", "model", "version", "beside", "text", "lines", "parameters"].map(place);
 const PAST = "bellwether.trials";
 const MAX_PAST = 10;
 let ticket = { text: "", until: 0 };
@@ -54,9 +55,35 @@ function choices() {
   return chosen;
 }
 
+function task() {
+  const [choice] = choices();
+  return (versionOf(choice) ?? modelOf(choice.model).versions[0]).task;
+}
+
 function inputs() {
-  if (!linesField.checked) return textField.value;
-  return textField.value.split("\n").map((line) => line.trim()).filter(Boolean);
+  if (!linesField.checked) return readInput(task(), textField.value);
+  return textField.value.split("\n").map((line) => line.trim()).filter(Boolean).map((line) => readInput(task(), line));
+}
+
+// What can be sent, or why not.
+function question() {
+  try {
+    return { asked: inputs(), parameters: readParameters(parametersField.value) };
+  } catch (error) {
+    return { problem: `What is not a text must be JSON: ${error.message}.` };
+  }
+}
+
+// Another task starts with parameters of its own; what somebody wrote for this one stays.
+let startedFor = "";
+
+function startTask() {
+  const name = task();
+  if (name === startedFor) return;
+  startedFor = name;
+  const { parameters, input } = taskOf(name);
+  parametersField.value = JSON.stringify(parameters);
+  if (input && !textField.value.trim()) textField.value = JSON.stringify(input, null, 2);
 }
 
 // --- asking --------------------------------------------------------------------------------------
@@ -68,8 +95,8 @@ async function freshTicket() {
   return ticket.text;
 }
 
-function bodyFor(asked) {
-  return { inputs: asked, parameters: { top_k: null } };
+function bodyFor({ asked, parameters }) {
+  return { inputs: asked, parameters };
 }
 
 async function ask(choice, asked, isAgain = false) {
@@ -88,8 +115,9 @@ async function ask(choice, asked, isAgain = false) {
   }
 }
 
-function objection(asked) {
-  const texts = Array.isArray(asked) ? asked : [asked];
+function objection({ asked, problem }) {
+  if (problem) return problem;
+  const texts = (Array.isArray(asked) ? asked : [asked]).map((each) => typeof each === "string" ? each : JSON.stringify(each));
   if (!texts.some((text) => text.trim())) return "Write a text first.";
   if (texts.length > data.max_inputs) return `These are ${texts.length} texts; one request may hold ${data.max_inputs}.`;
   const longest = Math.max(...texts.map((text) => [...text].length));
@@ -98,7 +126,7 @@ function objection(asked) {
 }
 
 async function submit() {
-  const asked = inputs();
+  const asked = question();
   const problem = objection(asked);
   if (problem) {
     showProblem(problem);
@@ -108,7 +136,7 @@ async function submit() {
   setBusy(true);
   try {
     const outcomes = await Promise.all(choices().map((choice) => ask(choice, asked)));
-    show(outcomes, asked);
+    show(outcomes, asked.asked);
     remember(outcomes);
   } finally {
     setBusy(false);
@@ -142,10 +170,16 @@ function told({ choice, answer, error }) {
 function showCode() {
   const [choice] = choices();
   const version = versionOf(choice);
+  const asked = question();
+  if (asked.problem) {
+    place("code").textContent = asked.problem;
+    return;
+  }
   const call = {
     base: data.base,
     model: choice.model,
-    body: bodyFor(inputs()),
+    task: task(),
+    body: bodyFor(asked),
     pin: place("pin").checked ? choice.version : 0,
     labels: version?.labels.length ?? 0,
   };
@@ -205,6 +239,7 @@ function remember(outcomes) {
     beside: besideField.value,
     text: textField.value,
     lines: linesField.checked,
+    parameters: parametersField.value,
     said: outcomes.map(({ answer, error }) => error ? error.code : `v${answer.version} ${answer.predictions[0].label ?? ""}`).join(" · "),
   };
   keepPast([trial, ...readPast()].slice(0, MAX_PAST));
@@ -234,8 +269,10 @@ function recall(trial) {
   }
   besideField.value = trial.beside;
   if (besideField.selectedIndex < 0) besideField.value = "";
+  startTask();
   textField.value = trial.text;
   linesField.checked = trial.lines;
+  parametersField.value = trial.parameters ?? parametersField.value;
   changed();
   textField.focus();
 }
@@ -243,7 +280,7 @@ function recall(trial) {
 // --- the form ------------------------------------------------------------------------------------
 
 function changed() {
-  const asked = inputs();
+  const { asked } = question();
   const n = Array.isArray(asked) ? `${asked.length} of at most ${data.max_inputs} texts, ` : "";
   place("count").textContent = `${n}${[...textField.value].length.toLocaleString("en")} of at most ${data.max_chars.toLocaleString("en")} characters`;
   showCode();
@@ -255,9 +292,10 @@ function start() {
   place("pin").checked = data.first.version !== modelOf(data.first.model).versions[0].number;
   form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });
   form.addEventListener("input", changed);
-  modelField.addEventListener("change", () => { fillVersions(0); changed(); });
+  modelField.addEventListener("change", () => { fillVersions(0); startTask(); changed(); });
   versionField.addEventListener("change", () => {
     place("pin").checked = Number(versionField.value) !== modelOf(modelField.value).versions[0].number;
+    startTask();
     changed();
   });
   textField.addEventListener("keydown", (event) => {
@@ -271,6 +309,7 @@ function start() {
   place("copy").addEventListener("click", copy);
   place("forget").addEventListener("click", () => keepPast([]));
   showPast(readPast());
+  startTask();
   changed();
 }
 

@@ -1,6 +1,8 @@
 // The code for one call, in four ways. Pure: data in, text out. Whatever a text holds, each language
 // reads it back as it was.
 
+import { taskOf } from "./tasks.js";
+
 const KEY = "BELLWETHER_API_KEY";
 
 // In single quotes a shell reads everything as it stands but the quote itself.
@@ -39,7 +41,7 @@ export function curl({ base, model, body, pin }) {
   return lines.join(" \\\n  ");
 }
 
-export function inferenceClient({ base, model, body, pin, labels }) {
+export function inferenceClient({ base, model, task, body, pin, labels }) {
   const headers = pin ? `,\n    headers={"X-Model-Pin": "${pin}"}` : "";
   const made = [
     "import os",
@@ -51,15 +53,28 @@ export function inferenceClient({ base, model, body, pin, labels }) {
     `    token=os.environ["${KEY}"]${headers},`,
     ")",
   ];
-  const asked = labels > 0 ? `, top_k=${labels}` : "";
+  const { method } = taskOf(task);
+  const call = (text) => `client.${method}(${text}${keywords(body.parameters, labels)})`;
   if (!Array.isArray(body.inputs)) {
-    return [...made, `print(client.text_classification(${pythonLiteral(body.inputs)}${asked}))`].join("\n");
+    return [...made, `print(${call(inputArguments(body.inputs))})`].join("\n");
   }
-  return [
-    ...made,
-    `for text in ${pythonLiteral(body.inputs)}:`,
-    `    print(client.text_classification(text${asked}))`,
-  ].join("\n");
+  return [...made, `for text in ${pythonLiteral(body.inputs)}:`, `    print(${call("text")})`].join("\n");
+}
+
+// A question and its context have names in Python, too; a comparison comes in order.
+function inputArguments(input) {
+  if (typeof input === "string") return pythonLiteral(input);
+  if ("source_sentence" in input) return `${pythonLiteral(input.source_sentence)}, ${pythonLiteral(input.sentences)}`;
+  return Object.entries(input).map(([name, value]) => `${name}=${pythonLiteral(value)}`).join(", ");
+}
+
+// The client has no null: all labels are as many as the version has.
+function keywords(parameters, labels) {
+  return Object.entries(parameters)
+    .map(([name, value]) => [name, name === "top_k" && value === null ? labels : value])
+    .filter(([name, value]) => value !== null && !(name === "top_k" && value === 0))
+    .map(([name, value]) => `, ${name}=${pythonLiteral(value)}`)
+    .join("");
 }
 
 export function httpx({ base, model, body, pin }) {

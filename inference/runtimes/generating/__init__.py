@@ -1,0 +1,1 @@
+"""Generating models in PyTorch, behind `inference.generation.ports`."""
