@@ -11,8 +11,9 @@ from django.views import defaults
 from access.errors import BellwetherError, ScopeMissing
 from access.persons import role_names
 from inference.errors import HostNotAllowed, InternalError, InvalidRequest, NotFound
-from inference.http.errors import body_of, status_of
+from inference.http.errors import Dialect, body_of, status_of
 
+_DIALECTS: dict[str, Dialect] = {"/v1": "openai", "/v2": "oip"}
 _UNSAID = "Your role does not allow this."
 _PURPOSE = {
     403: "What you may see and do here depends on your role.",
@@ -43,7 +44,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
         said = exception.args[0] if exception.args else ""
         return _page(request, 404, said=_sentence(said) if isinstance(said, str) else "")
     error = NotFound("There is nothing at this path. GET /docs lists what there is.")
-    return JsonResponse(body_of(error), status=status_of(error))
+    return JsonResponse(body_of(error, _dialect_of(request.path)), status=status_of(error))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -52,6 +53,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
     request_id = request.META.get("asgi.scope", {}).get("state", {}).get("request_id", "")
     error = InternalError.during(request_id)
     return JsonResponse(body_of(error), status=status_of(error))
+
+
+def _dialect_of(path: str) -> Dialect:
+    """Whose clients ask for `path`: they read an error in their own shape, or not at all."""
+    for prefix, dialect in _DIALECTS.items():
+        if path == prefix or path.startswith(f"{prefix}/"):
+            return dialect
+    return "native"
 
 
 def _is_for_people(request: HttpRequest) -> bool:

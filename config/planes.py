@@ -31,6 +31,8 @@ from inference.http.guides import Guides
 from inference.http.huggingface import HuggingFaceDialect
 from inference.http.limits import RequestLimits
 from inference.http.native import NativeDialect
+from inference.http.oip import OipDialect
+from inference.http.openai import OpenAIDialect
 from inference.http.operations import Operations
 from inference.http.tokenizing import Tokenizing
 from inference.jobs.runner import JobRunner
@@ -104,18 +106,21 @@ class Planes:
         """Return what the inference plane answers; everything else is the management plane's."""
         limits = request_limits()
         model = settings.BELLWETHER_DEFAULT_MODEL
+        operations = Operations(
+            self.service,
+            self.reconciler,
+            model=model,
+            metrics_open=settings.BELLWETHER_METRICS_OPEN,
+            before_scrape=self._before_scrape,
+        )
         return [
             *NativeDialect(self.service, limits).endpoints(),
             *Tokenizing(self.service, limits).endpoints(),
             *ClassicDialect(self.service, limits, self.jobs, model).endpoints(),
             *HuggingFaceDialect(self.service, limits).endpoints(),
-            *Operations(
-                self.service,
-                self.reconciler,
-                model=model,
-                metrics_open=settings.BELLWETHER_METRICS_OPEN,
-                before_scrape=self._before_scrape,
-            ).endpoints(),
+            *OipDialect(self.service, limits, operations.reasons, operations.models).endpoints(),
+            *OpenAIDialect(self.service, limits).endpoints(),
+            *operations.endpoints(),
         ]
 
     @asynccontextmanager

@@ -6,6 +6,8 @@ from inference.http.classic import ClassicDialect
 from inference.http.endpoints import Endpoint
 from inference.http.huggingface import HuggingFaceDialect
 from inference.http.native import NativeDialect
+from inference.http.oip import OipDialect
+from inference.http.openai import OpenAIDialect
 from inference.http.openapi import describe
 from inference.http.operations import Operations
 from inference.http.tokenizing import Tokenizing
@@ -31,6 +33,8 @@ def documented_endpoints() -> list[Endpoint[Any]]:
         *Tokenizing(absent, absent).endpoints(),
         *ClassicDialect(absent, absent, absent, "").endpoints(),
         *HuggingFaceDialect(absent, absent).endpoints(),
+        *OipDialect(absent, absent, absent, absent).endpoints(),
+        *OpenAIDialect(absent, absent).endpoints(),
         *Operations(
             absent, absent, model="", metrics_open=False, before_scrape=lambda: None
         ).endpoints(),

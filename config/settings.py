@@ -235,6 +235,8 @@ SPECTACULAR_SETTINGS = {
         {"name": "predictions", "description": "Read what was answered."},
         {"name": "registry", "description": "Models, versions, routes and events."},
         {"name": "huggingface", "description": "What huggingface_hub.InferenceClient speaks."},
+        {"name": "oip", "description": "The Open Inference Protocol, as tritonclient speaks it."},
+        {"name": "openai", "description": "What the openai package speaks."},
         {"name": "classic", "description": "The blog-style sentiment API, with its shapes kept."},
         {"name": "keys", "description": "Who may come in."},
         {"name": "operations", "description": "Health and metrics."},

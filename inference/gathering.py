@@ -13,8 +13,9 @@ from inference.tasks.ports import Floats, Forwarded, Prepared, regroup
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """The `outputs` of an input's pieces, in order; times are the slowest piece's, but `compute_s`:
-    what all pieces together took of their batches. `is_cached` says that nothing was computed for
-    this input: somebody had asked the same.
+    what all pieces together took of their batches, as `n_passes` is what they are of the passes
+    themselves. `is_cached` says that nothing was computed for this input: somebody had asked the
+    same.
     """
 
     outputs: Sequence[Forwarded]
@@ -22,6 +23,7 @@ class Gathered:
     inference_s: float
     compute_s: float
     is_cached: bool = False
+    n_passes: float = 0.0
 
     @property
     def embedding(self) -> Floats:
@@ -33,7 +35,7 @@ class Gathered:
 
     def shared(self) -> "Gathered":
         """As another caller gets it, who asked the same."""
-        return replace(self, compute_s=0.0, is_cached=True)
+        return replace(self, compute_s=0.0, is_cached=True, n_passes=0.0)
 
 
 def gather(
@@ -53,12 +55,15 @@ def _gathered(own: Sequence[Answered[Forwarded]]) -> Gathered:
     if len(own) == 1:
         (one,) = own
         compute_s = one.inference_s / one.batch_size
-        return Gathered((one.output,), one.queue_s, one.inference_s, compute_s)
+        return Gathered(
+            (one.output,), one.queue_s, one.inference_s, compute_s, n_passes=1 / one.batch_size
+        )
     return Gathered(
         [each.output for each in own],
         max(each.queue_s for each in own),
         max(each.inference_s for each in own),
         sum(each.inference_s / each.batch_size for each in own),
+        n_passes=sum(1 / each.batch_size for each in own),
     )
 
 

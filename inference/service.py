@@ -23,6 +23,7 @@ from inference.recording import Recorder
 from inference.records import PredictionRecord
 from inference.serving import ServedModel, Serving
 from inference.shadowing import Shadowing
+from inference.tally import Tally
 from inference.tasks.inputs import Input, as_text, n_chars
 from inference.tasks.kinds import KINDS, TaskKind
 from inference.tasks.ports import Prepared
@@ -39,9 +40,9 @@ LONG_CHARS = 4096
 class Service:
     """Answers calls: choose → tokenise → engine → decode → record; `shadowing` copies some.
 
-    `n_running` calls are being answered now; `describer` says what is kept of a text. Answers that
-    are not `is_counted` are for nobody outside: metrics leave them out. `memory` keeps what the
-    model gave, for those who ask the same.
+    `n_running` calls are being answered now, `tally` counts them by version; `describer` says what
+    is kept of a text. Answers that are not `is_counted` are for nobody outside: metrics leave them
+    out. `memory` keeps what the model gave, for those who ask the same.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Service:
         self._shadowing, self._is_counted = shadowing, is_counted
         self._sharing = Sharing(engine, memory)
         self.n_running = 0
+        self.tally = Tally()
         self._describer = describer or Describer(stores_text=stores_text)
         self._clock, self._wall_clock = clock, wall_clock
         self._long_texts = ThreadPoolExecutor(1, thread_name_prefix="tokenize")
@@ -85,7 +87,9 @@ class Service:
             return await self._answer(call, served, predictor, started)
         except Exception as error:
             error.chosen = predictor.spec  # type: ignore[attr-defined]
-            self._record_failure(call, predictor.spec, error, self._clock() - started)
+            seconds = self._clock() - started
+            self.tally.failed(predictor.spec, seconds)
+            self._record_failure(call, predictor.spec, error, seconds)
             raise
         finally:
             self.n_running -= 1
@@ -115,6 +119,7 @@ class Service:
             total_s=self._clock() - started,
         )
         now = self._wall_clock()
+        self.tally.answered(predictor.spec, gathered, timing, at=now)
         records = records_of(
             call,
             predictor.spec,

@@ -24,6 +24,7 @@ from inference import decoding
 from inference.errors import InternalError, MethodNotAllowed, RequestCancelled
 from inference.http import codec
 from inference.http.errors import Dialect, body_of, headers_of, status_of
+from inference.http.sse import EventResponse, EventStream
 
 log = logging.getLogger(__name__)
 B = TypeVar("B")
@@ -44,7 +45,9 @@ class Received(Generic[B]):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What goes back: `body` is bytes already encoded, or anything msgspec encodes as JSON."""
+    """What goes back: `body` is bytes already encoded, an EventStream, or anything that msgspec
+    encodes as JSON.
+    """
 
     body: Any
     status: int = 200
@@ -56,9 +59,10 @@ class Reply:
 class Endpoint(Generic[B]):
     """One path and method.
 
-    `body` is the msgspec type of the request (None: no body is read); `reply` and `status` are a
-    good answer's, for the documentation; `scope` None lets everybody in; `is_steered` says that it
-    reads the headers of `inference.http.steering`.
+    `body` is the msgspec type of the request (None: no body is read); `read` makes it of the bytes
+    where these are not just its JSON. `reply` and `status` are a good answer's, for the
+    documentation; `scope` None lets everybody in; `is_steered` says that it reads the headers of
+    `inference.http.steering`.
     """
 
     method: str
@@ -69,6 +73,7 @@ class Endpoint(Generic[B]):
     summary: str
     tag: str
     body: type[B] | None = None
+    read: Callable[[bytes, Headers], B] | None = None
     status: int = 200
     dialect: Dialect = "native"
     is_steered: bool = False
@@ -123,10 +128,12 @@ class _Runner:
         response = await self._respond(Request(scope, receive))
         await response(scope, receive, send)
 
-    async def _respond(self, request: Request) -> Response:
+    async def _respond(self, request: Request) -> Response | EventResponse:
         request_id: str = request.scope["state"]["request_id"]
         try:
             reply = await self._reply(request, request_id)
+            if isinstance(reply.body, EventStream):
+                return EventResponse(reply.body, reply.headers, self._dialect, request_id)
             content = reply.body if isinstance(reply.body, bytes) else codec.encode(reply.body)
             return Response(content, reply.status, reply.headers, reply.media_type)
         except BellwetherError as error:
@@ -145,7 +152,10 @@ class _Runner:
             received = Received(None, request.path_params, request.headers, key, request_id)
             return await endpoint.handler(received)
         body = await codec.read_body(request.receive, request.scope["headers"], self._limit)
-        message = decoding.decode(body, endpoint.body)
+        if endpoint.read is not None:
+            message = endpoint.read(body, request.headers)
+        else:
+            message = decoding.decode(body, endpoint.body)
         async with _cancelled_on_hang_up(request):
             return await endpoint.handler(
                 Received(message, request.path_params, request.headers, key, request_id)
@@ -164,7 +174,8 @@ class _Runner:
 
     def _refusal(self, error: BellwetherError) -> Response:
         content = codec.encode(body_of(error, self._dialect))
-        return Response(content, status_of(error), headers_of(error), "application/json")
+        status = status_of(error, self._dialect)
+        return Response(content, status, headers_of(error), "application/json")
 
 
 @asynccontextmanager

@@ -11,7 +11,9 @@ from typing import Any, Literal
 from access.errors import BellwetherError
 from registry.specs import VersionSpec
 
-Dialect = Literal["native", "classic", "huggingface"]
+Dialect = Literal["native", "classic", "huggingface", "oip", "openai"]
+# Their clients, and programs written for them, know a request that is wrong by its 400.
+WITHOUT_422: frozenset[Dialect] = frozenset({"oip", "openai"})
 
 STATUS: Mapping[str, int] = {
     # access
@@ -147,8 +149,10 @@ STATUS: Mapping[str, int] = {
 }
 
 
-def status_of(error: BellwetherError) -> int:
-    return STATUS[error.code]
+def status_of(error: BellwetherError, dialect: Dialect = "native") -> int:
+    """Return the status for `error`: 400 instead of 422 where a dialect's clients know no 422."""
+    status = STATUS[error.code]
+    return 400 if status == 422 and dialect in WITHOUT_422 else status
 
 
 def version_headers(*specs: VersionSpec) -> dict[str, str]:
@@ -179,10 +183,14 @@ def headers_of(error: BellwetherError) -> dict[str, str]:
 
 def body_of(error: BellwetherError, dialect: Dialect = "native") -> dict[str, Any]:
     """Return the JSON that `dialect`'s clients expect: classic ones read `detail`, Hugging Face's
-    a text in `error`.
+    and those of the Open Inference Protocol a text in `error`, OpenAI's `type` and `param`, too.
     """
     if dialect == "huggingface":
         return _huggingface_body(error)
+    if dialect == "oip":
+        return _plain_body(error)
+    if dialect == "openai":
+        return _openai_body(error)
     inner: dict[str, Any] = {"code": error.code, "message": error.message}
     if error.details:
         inner["details"] = error.details
@@ -191,12 +199,32 @@ def body_of(error: BellwetherError, dialect: Dialect = "native") -> dict[str, An
     return {"error": inner}
 
 
-def _huggingface_body(error: BellwetherError) -> dict[str, Any]:
+def _plain_body(error: BellwetherError) -> dict[str, Any]:
     body: dict[str, Any] = {"error": error.message, "error_code": error.code}
+    if error.details:
+        body["details"] = error.details
+    return body
+
+
+def _openai_body(error: BellwetherError) -> dict[str, Any]:
+    status = status_of(error, "openai")
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    inner = {
+        "message": error.message,
+        "type": _OPENAI_TYPES.get(status, kind),
+        "param": error.details.get("field"),
+        "code": error.code,
+    }
+    return {"error": inner}
+
+
+_OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
+
+def _huggingface_body(error: BellwetherError) -> dict[str, Any]:
+    body = _plain_body(error)
     if error.code == "model_not_ready":
         name = error.details.get("model", "")
         body["error"] = f"Model {name} is currently loading. {error.message}"
         body["estimated_time"] = error.retry_after_s or 1.0
-    if error.details:
-        body["details"] = error.details
     return body

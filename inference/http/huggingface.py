@@ -7,7 +7,6 @@ client reads the first list. What this server does not know is ignored, and said
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,6 +17,7 @@ from inference.errors import InvalidRequest, ModelNotReady
 from inference.http.endpoints import Endpoint, Received, Reply, reading
 from inference.http.errors import version_headers
 from inference.http.huggingface_tasks import SHAPES, Asked
+from inference.http.ignored import WARNING, warn
 from inference.http.limits import RequestLimits
 from inference.http.steering import read_steering
 from inference.service import Call, Service
@@ -26,7 +26,6 @@ from inference.tasks.kinds import TaskKind
 
 FIELDS = frozenset({"inputs", "parameters", "options"})
 OPTIONS = frozenset({"wait_for_model", "use_cache", "use_gpu"})
-MAX_NAMED = 5
 POLL_S = 0.1
 
 
@@ -135,9 +134,11 @@ class HuggingFaceDialect:
         )
         client = received.headers.get("user-agent", "")
         rows = shape.shape(answer.predictions, Asked(inputs, isinstance(items, list), client))
-        warning = _warning(kind, ignored, body.options or {})
-        headers = version_headers(answer.spec) | ({"X-HF-Warning": warning} if warning else {})
-        return Reply(rows, headers=headers)
+        options = [f"options.{name}" for name in body.options or {} if name not in OPTIONS]
+        warning = warn([*ignored, *options], kind.name)
+        if warning:
+            warning["X-HF-Warning"] = warning[WARNING]
+        return Reply(rows, headers=version_headers(answer.spec) | warning)
 
     async def _kind(self, received: Received[HuggingFaceRequest]) -> TaskKind:
         """What the model does; waits for a model that is loading where the caller asks for that."""
@@ -167,17 +168,3 @@ def _waits(received: Received[HuggingFaceRequest]) -> bool:
     asked = (received.body.options or {}).get("wait_for_model")
     header = received.headers.get("x-wait-for-model", "")
     return (asked is not None and bytes(asked) == b"true") or header.lower() in {"true", "1"}
-
-
-def _warning(kind: TaskKind, ignored: Sequence[str], options: Mapping[str, Any]) -> str:
-    """What was ignored, as the client logs it: topic, semicolon, text. Empty when nothing was."""
-    named = sorted([*ignored, *(f"options.{name}" for name in options if name not in OPTIONS)])
-    if not named:
-        return ""
-    shown = ", ".join(_printable(name) for name in named[:MAX_NAMED])
-    more = f" and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
-    return f"Ignored parameters; {kind.name} does not use {shown}{more}"
-
-
-def _printable(name: str) -> str:
-    return "".join(c if c.isascii() and c.isprintable() else "?" for c in name)[:60]

@@ -36,3 +36,13 @@ class RequestLimits:
             max_chars=self.max_text_chars,
             many_hint="Split them into several jobs.",
         )
+
+    def check_messages(self, texts: Sequence[str]) -> None:
+        """Raise when the messages of a chat, which belong together, are too long together."""
+        codec.check_texts(
+            ["\n".join(texts)],
+            field="messages",
+            max_inputs=1,
+            max_chars=self.max_text_chars,
+            many_hint="",
+        )

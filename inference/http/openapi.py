@@ -8,7 +8,7 @@ import msgspec
 
 from inference.http import steering
 from inference.http.endpoints import Endpoint
-from inference.http.errors import Dialect
+from inference.http.errors import WITHOUT_422, Dialect
 from inference.tasks.kinds import KINDS
 
 _REF = "#/components/schemas/{name}"
@@ -43,10 +43,31 @@ class HuggingFaceErrorReply(msgspec.Struct):
     estimated_time: float | None = None
 
 
+class OipErrorReply(msgspec.Struct):
+    error: str
+    error_code: str
+    details: dict[str, Any] | None = None
+
+
+class OpenAIErrorDetail(msgspec.Struct):
+    """`param` names the field that is wrong; `code` is that of docs/reference/errors.md."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class OpenAIErrorReply(msgspec.Struct):
+    error: OpenAIErrorDetail
+
+
 _ERRORS: dict[Dialect, type[Any]] = {
     "native": ErrorReply,
     "classic": ClassicErrorReply,
     "huggingface": HuggingFaceErrorReply,
+    "oip": OipErrorReply,
+    "openai": OpenAIErrorReply,
 }
 
 
@@ -74,8 +95,9 @@ def describe(endpoints: Sequence[Endpoint[Any]]) -> tuple[dict[str, Any], dict[s
 def _operation(endpoint: Endpoint[Any]) -> dict[str, Any]:
     error = _json(_ref(_ERRORS[endpoint.dialect]))
     names = re.findall(r"{(\w+)}", endpoint.path)
+    of_version = "_of_version" if "version" in names else ""
     operation: dict[str, Any] = {
-        "operationId": f"{endpoint.tag}_{endpoint.handler.__name__}",
+        "operationId": f"{endpoint.tag}_{endpoint.handler.__name__}{of_version}",
         "summary": endpoint.summary,
         "tags": [endpoint.tag],
         "responses": {
@@ -118,6 +140,8 @@ def _failures(endpoint: Endpoint[Any]) -> dict[str, str]:
             "503": "The model is not loaded, or the server is stopping.",
             "504": "No answer was ready in time.",
         }
+    if endpoint.dialect in WITHOUT_422 and failures.pop("422", ""):
+        failures["400"] = "The body is not JSON, or a field is wrong; the message names it."
     if "{" in endpoint.path:
         failures["404"] = "There is no such thing."
     return failures

@@ -114,13 +114,13 @@ class Operations:
         return Reply(Live("live"))
 
     async def ready(self, received: Received[None]) -> Reply:
-        reasons = await self._reasons()
+        reasons = await self.reasons()
         READY.set(not reasons)
-        reply = Ready("not_ready" if reasons else "ready", reasons, self._models())
+        reply = Ready("not_ready" if reasons else "ready", reasons, self.models())
         return Reply(reply, status=503 if reasons else 200)
 
     async def classic(self, received: Received[None]) -> Reply:
-        reasons = await self._reasons()
+        reasons = await self.reasons()
         served = self._service.serving.table.models.get(self._model, NOTHING_LOADED)
         routes = served.live
         predictor = routes[0].predictor if routes else None
@@ -140,7 +140,8 @@ class Operations:
             log.warning("some metrics are as old as the last scrape: the database is slow")
         return Reply(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    async def _reasons(self) -> list[str]:
+    async def reasons(self) -> list[str]:
+        """Why this process cannot answer predictions; empty when it can."""
         table = self._service.serving.table
         reasons = self._reconciler.reasons()
         if table.generation < 0:
@@ -174,7 +175,8 @@ class Operations:
         self._proved_at[predictor] = now
         return None
 
-    def _models(self) -> list[ModelReply]:
+    def models(self) -> list[ModelReply]:
+        """What this process has of every model."""
         failures, states = self._reconciler.failures, self._reconciler.describe().states
         return [
             ModelReply(

@@ -44,12 +44,17 @@ def read_steering(received: Received[Any]) -> Steering:
     return Steering(route_key.decode("latin-1"), None if pin is None else _pin(pin, received))
 
 
-def _pin(value: bytes, received: Received[Any]) -> int:
+def check_may_pin(received: Received[Any], asked: str) -> None:
+    """Raise ScopeMissing where the key may not choose the version, as `asked` does."""
     if not (received.key.may_pin or has_scope(received.key.scopes, Scope.PROMOTE)):
         raise ScopeMissing(
-            "X-Model-Pin needs a key with the scope promote. Leave the header out, or use another.",
+            f"{asked} needs a key with the scope promote. Leave it out, or use another key.",
             details={"needed": Scope.PROMOTE.value},
         )
+
+
+def _pin(value: bytes, received: Received[Any]) -> int:
+    check_may_pin(received, "X-Model-Pin")
     if not _NUMBER.fullmatch(value):
         raise _invalid("X-Model-Pin", "must be a version number: 1, 2, 3 …")
     return int(value)

@@ -16,6 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PINS = ROOT / "requirements" / "clients"
 FOLDER = ROOT / ".venv-clients"
 VERSIONS = ("0.36.2", "1.19.0", "1.33.0", "2.4.0")
+CLIENTS = {
+    "hub": VERSIONS,
+    "openai": ("2.54.0", "3.54.0"),
+    "tritonclient": ("2.50.0", "2.73.0"),
+}
 INSTALL_S = 300
 
 
@@ -24,14 +29,18 @@ def is_wanted() -> bool:
     return bool(os.environ.get("BELLWETHER_CLIENTS") or os.environ.get("BELLWETHER_NO_SKIPS"))
 
 
-def prepare(version: str) -> Path:
-    """The folder of programs of the environment with this huggingface_hub, made if need be."""
-    pins = PINS / f"hub-{version}.txt"
-    folder = FOLDER / version
+def pins_of(version: str, client: str) -> Path:
+    return PINS / f"{client}-{version}.txt"
+
+
+def prepare(version: str, client: str = "hub") -> Path:
+    """The folder of programs of the environment with this client, made if need be."""
+    pins, name = pins_of(version, client), f"{client}-{version}"
+    folder = FOLDER / name
     stamp = folder / "made-from"
     wanted = hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()
     FOLDER.mkdir(exist_ok=True)
-    with (FOLDER / f"{version}.lock").open("w") as lock:
+    with (FOLDER / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not stamp.is_file() or stamp.read_text() != wanted:
             shutil.rmtree(folder, ignore_errors=True)
@@ -52,5 +61,6 @@ def _run(*arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    for version in VERSIONS:
-        print(prepare(version))
+    for client, versions in CLIENTS.items():
+        for version in versions:
+            print(prepare(version, client))

@@ -5,13 +5,21 @@ import pytest
 from tests.conformance import environments
 from tests.conformance.conftest import HERE
 
+PACKAGES = {
+    "hub": ("huggingface-hub", {"hf-xet"}),
+    "openai": ("openai", {"pydantic"}),
+    "tritonclient": ("tritonclient", {"aiohttp", "gevent", "geventhttpclient", "numpy"}),
+}
+ALL = [(client, v) for client, versions in environments.CLIENTS.items() for v in versions]
 
-@pytest.mark.parametrize("version", environments.VERSIONS)
-def test_a_client_is_pinned_whole_and_by_hash(version):
-    text = (environments.PINS / f"hub-{version}.txt").read_text()
+
+@pytest.mark.parametrize(("client", "version"), ALL)
+def test_a_client_is_pinned_whole_and_by_hash(client, version):
+    package, needed = PACKAGES[client]
+    text = environments.pins_of(version, client).read_text()
     packages = re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE)
-    assert f"huggingface-hub=={version} " in text
-    assert "hf-xet" in packages
+    assert f"{package}=={version} " in text
+    assert needed <= set(packages)
     assert len(packages) >= 12
     for block in re.split(r"^(?=[a-z])", text, flags=re.MULTILINE)[1:]:
         assert "--hash=sha256:" in block
@@ -22,7 +30,7 @@ def test_every_pin_has_its_case():
     text = (HERE / "test_clients.py").read_text()
     assert all(f'"{version}"' in text for version in environments.VERSIONS)
     assert {path.name for path in environments.PINS.iterdir()} == {
-        f"hub-{version}.txt" for version in environments.VERSIONS
+        environments.pins_of(version, client).name for client, version in ALL
     }
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +24,9 @@ from inference.http.endpoints import routes
 from inference.http.huggingface import HuggingFaceDialect
 from inference.http.limits import RequestLimits
 from inference.http.native import NativeDialect
+from inference.http.oip import OipDialect
+from inference.http.openai import OpenAIDialect
+from inference.http.openai_text import OpenAIText
 from inference.http.operations import Operations
 from inference.http.tokenizing import Tokenizing
 from inference.jobs.runner import JobRunner
@@ -32,7 +35,8 @@ from inference.reconciler import Reconciler
 from inference.recording import MemoryRecorder
 from inference.service import Service
 from inference.serving import Serving
-from tests.inference.doubles import FakeRegistry, a_predictor, a_spec
+from registry.specs import VersionSpec
+from tests.inference.doubles import FakeRegistry, ScriptedWriter, a_predictor, a_spec
 
 LIMITS = RequestLimits(
     max_body_bytes=1024 * 1024,
@@ -52,11 +56,14 @@ class Plane:
         gate: threading.Event | None = None,
         max_queue: int = 100,
         predictor: Predictor | None = None,
+        others: Sequence[Predictor] = (),
     ) -> None:
+        """`others` are served, too, each as a model of its own."""
         self.registry, self.serving, self.recorder = FakeRegistry(), Serving(), MemoryRecorder()
         self.predictor = predictor or a_predictor(a_spec(1), gate)
         self.engine = Engine(EngineLimits(n_lanes=1, max_batch=8, max_queue=max_queue))
-        self.reconciler = Reconciler(self.serving, self.registry, lambda spec: self.predictor)
+        self.reconciler = Reconciler(self.serving, self.registry, self._load)
+        self.writer = ScriptedWriter()
         self.service = Service(self.serving, self.engine, self.recorder, stores_text=True)
         self.keys = {
             "good-key": KeyFacts(id="good", name="good", scopes=frozenset({Scope.ADMIN})),
@@ -65,10 +72,14 @@ class Plane:
                 id="hasty", name="hasty", scopes=frozenset({Scope.ADMIN}), rate="2/minute"
             ),
         }
-        spec = self.predictor.spec
-        self.registry.route((spec, 100), model=spec.model)
+        self._others = {each.spec.model: each for each in others}
+        for spec in (self.predictor.spec, *(each.spec for each in others)):
+            self.registry.route((spec, 100), model=spec.model)
         self.reconciler.reconcile()
         self.app = self._build()
+
+    def _load(self, spec: VersionSpec) -> Predictor:
+        return self._others.get(spec.model, self.predictor)
 
     def _build(self) -> Any:
         gate = Gate(
@@ -80,6 +91,13 @@ class Plane:
             found = {name.decode(): value.decode("latin-1") for name, value in headers}
             return gate.admit(found.get("authorization"), found.get("x-api-key"), required)
 
+        operations = Operations(
+            self.service,
+            self.reconciler,
+            model="team/model",
+            metrics_open=False,
+            before_scrape=lambda: None,
+        )
         endpoints = [
             *NativeDialect(self.service, LIMITS).endpoints(),
             *Tokenizing(self.service, LIMITS).endpoints(),
@@ -87,13 +105,10 @@ class Plane:
                 self.service, LIMITS, JobRunner(self.service), "team/model"
             ).endpoints(),
             *HuggingFaceDialect(self.service, LIMITS).endpoints(),
-            *Operations(
-                self.service,
-                self.reconciler,
-                model="team/model",
-                metrics_open=False,
-                before_scrape=lambda: None,
-            ).endpoints(),
+            *OipDialect(self.service, LIMITS, operations.reasons, operations.models).endpoints(),
+            *OpenAIDialect(self.service, LIMITS).endpoints(),
+            *OpenAIText(self.writer, LIMITS, clock=lambda: 1_700_000_000.5).endpoints(),
+            *operations.endpoints(),
         ]
         return Observed(
             Starlette(routes=routes(endpoints, admit, max_body_bytes=LIMITS.max_body_bytes))

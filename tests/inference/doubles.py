@@ -1,14 +1,17 @@
 """Predictors without a model: words for tokens, scripted answers, a gate that holds passes."""
 
+import asyncio
 import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from inference.errors import InputFailed, QueueFull
+from inference.http.writing import Begun, Event, Finished, Order, Piece
 from inference.predictor import Predictor
 from inference.tasks.inputs import TextPair
 from inference.tasks.ports import Decoded, Encoded, Forwarded, Prepared
@@ -105,6 +108,45 @@ class ScriptedRuntime:
 
 def a_predictor(spec: VersionSpec | None = None, gate: threading.Event | None = None) -> Predictor:
     return Predictor(spec=spec or a_spec(), task=WordTask(), runtime=ScriptedRuntime(gate))
+
+
+class ScriptedWriter:
+    """Writes `Good day`; some last words of an order make it do otherwise. Counts what it ends.
+
+    `busy` is refused, `poison` and `bug` fail after the first piece, `endless` goes on until nobody
+    reads, `stuck` says nothing after the first piece.
+    """
+
+    def __init__(self) -> None:
+        self.orders: list[Order] = []
+        self.n_ended = 0
+        self.ended = threading.Event()
+
+    async def write(self, order: Order) -> AsyncGenerator[Event, None]:
+        self.orders.append(order)
+        text = order.turns[-1].text if order.turns else str(order.prompt)
+        if text == "busy":
+            raise QueueFull("Too many wait. Try again.", retry_after_s=3)
+        try:
+            yield Begun(a_spec(model=order.model), len(text.split()))
+            yield Piece(0, "Good")
+            if text == "poison":
+                raise InputFailed("The model fails on this input. Change the input.")
+            if text == "bug":
+                raise KeyError("secret internals")
+            if text == "stuck":
+                await asyncio.Event().wait()
+            while text == "endless":
+                await asyncio.sleep(0.001)
+                yield Piece(0, " and good")
+            for index in range(1, order.n):
+                yield Piece(index, "Another")
+                yield Finished(index, "length", 1)
+            yield Piece(0, " day")
+            yield Finished(0, "stop", 2)
+        finally:
+            self.n_ended += 1
+            self.ended.set()
 
 
 class FakeRegistry:

@@ -104,6 +104,7 @@ def test_what_is_not_known_is_ignored_and_said(plane: Plane) -> None:
         "Ignored parameters; text-classification does not use "
         "options.colour, parameters.temperature, parameters.???"
     )
+    assert answer.headers["x-bellwether-warning"] == answer.headers["x-hf-warning"]
 
 
 @pytest.mark.parametrize(

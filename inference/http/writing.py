@@ -1,0 +1,79 @@
+"""The port by which dialects have text written, piece by piece. Pure."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
+
+from inference.routing import UNSTEERED, Steering
+from registry.specs import VersionSpec
+
+Role = Literal["system", "user", "assistant"]
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be written: what comes after `prompt`, or the next turn after `turns`.
+
+    `n` texts of at most `max_tokens` each, which end before a text of `stop`. None leaves a choice
+    to the version. `subject` is whom the texts are about or from.
+    """
+
+    model: str
+    prompt: str | None = None
+    turns: tuple[Turn, ...] = ()
+    n: int = 1
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    timeout_s: float
+    request_id: str
+    key_id: str
+    subject: str = ""
+    steering: Steering = field(default=UNSTEERED)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The first event: which version writes, and how many tokens it has read."""
+
+    spec: VersionSpec
+    n_prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What text `index` goes on with."""
+
+    index: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event of text `index`, which has `n_tokens`."""
+
+    index: int
+    reason: FinishReason
+    n_tokens: int
+
+
+Event: TypeAlias = Begun | Piece | Finished
+
+
+class Writer(Protocol):
+    def write(self, order: Order) -> AsyncGenerator[Event, None]:
+        """Write; closing the generator ends the writing.
+
+        Raises ModelNotFound, ModelNotReady, InvalidRequest, QueueFull and the like before the
+        first event, or later what ends the writing.
+        """
+        ...
