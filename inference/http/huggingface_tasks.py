@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from inference.calls import Prediction
+from inference.decoding import convert
 from inference.tasks.answers import LabelScore
 from inference.tasks.inputs import Input
 from inference.tasks.kinds import TaskKind
@@ -37,17 +38,19 @@ class Shape:
     """One task's looks.
 
     `shape` gives the body of an answer from the predictions. `defaults` are the parameters that
-    this API implies; `at_root` names those that come beside `inputs`, not in `parameters`.
+    this API implies; `at_root` names those that come beside `inputs`, not in `parameters`; `read`
+    turns what this API calls otherwise into the task's own parameters.
     """
 
     shape: Callable[[Sequence[Prediction], Asked], Any]
     defaults: dict[str, msgspec.Raw] = field(default_factory=dict)
     at_root: tuple[str, ...] = ()
+    read: Callable[[dict[str, msgspec.Raw]], dict[str, msgspec.Raw]] = dict
 
     def sort_out(self, body: Body, kind: TaskKind) -> tuple[dict[str, msgspec.Raw], list[str]]:
         """The parameters that the task takes, and the names of those that it does not know."""
         known = set(kind.parameters.__struct_fields__)
-        asked = body.parameters or {}
+        asked = self.read(body.parameters or {})
         beside = {name: getattr(body, name) for name in self.at_root}
         root = {name: value for name, value in beside.items() if bytes(value) not in (b"", b"null")}
         given = self.defaults | root | {name: asked[name] for name in asked if name in known}
@@ -99,6 +102,33 @@ def _vectors(predictions: Sequence[Prediction], asked: Asked) -> Any:
     return [each.get("embedding") or each["similarities"] for each in fields]
 
 
+def _texts(name: str) -> Callable[[Sequence[Prediction], Asked], Any]:
+    """A list of objects with the one field `name`, as for one text so for several."""
+
+    def shape(predictions: Sequence[Prediction], asked: Asked) -> list[dict[str, str]]:
+        return [{name: prediction.decoded.fields[name]} for prediction in predictions]
+
+    return shape
+
+
+def _unfolded(asked: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+    """Summaries and translations: options lie in an object of their own, truncation has a name."""
+    flat = {name: value for name, value in asked.items() if name != _NESTED}
+    if _NESTED in asked:
+        flat |= convert(asked[_NESTED], dict[str, msgspec.Raw], f"parameters.{_NESTED}")
+    flat.pop("clean_up_tokenization_spaces", None)
+    if (named := _TRUNCATIONS.get(bytes(flat.get("truncation", b"")))) is not None:
+        flat["truncation"] = msgspec.Raw(named)
+    return flat
+
+
+_NESTED = "generate_parameters"
+_TRUNCATIONS = {
+    b'"do_not_truncate"': b"false",
+    b'"longest_first"': b"true",
+    b'"only_first"': b"true",
+    b'"only_second"': b"true",
+}
 _EMBEDDING = Shape(
     shape=_vectors, at_root=("normalize", "truncate", "dimensions", "prompt_name", "pooling")
 )
@@ -108,4 +138,8 @@ SHAPES: dict[str, Shape] = {
     "fill-mask": Shape(shape=_fills),
     "feature-extraction": _EMBEDDING,
     "sentence-similarity": _EMBEDDING,
+    "text-generation": Shape(shape=_texts("generated_text")),
+    "text2text-generation": Shape(shape=_texts("generated_text")),
+    "summarization": Shape(shape=_texts("summary_text"), read=_unfolded),
+    "translation": Shape(shape=_texts("translation_text"), read=_unfolded),
 }

@@ -114,7 +114,9 @@ class Writing:
         )
         self.parameters_type = parameters_of(name)
         # Short and always the same, to try a version out.
-        self.defaults = self.parameters_type(max_new_tokens=8, do_sample=False, num_beams=1)
+        self.defaults = self.parameters_type(
+            max_new_tokens=8, do_sample=False, num_beams=1, truncation=True
+        )
         self.max_tokens = prompts.max_tokens
 
     def example(self, text: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.predictor import Predictor
+from inference.runtimes import writing
 from inference.runtimes.ports import Placement
 from inference.runtimes.torch import TorchRuntime
 from inference.tasks.kinds import KINDS
@@ -33,6 +34,8 @@ def load(
         view=view,
         n_bytes=1,
     )
+    if kind.make is None or kind.head is None:
+        return writing.load(spec, placement)
     made = kind.make(view, labels)
     return Predictor(
         spec=spec, task=made, runtime=TorchRuntime(spec, placement, made.form, kind.head)
