@@ -52,6 +52,22 @@ def _scores(fields: dict[str, Any]) -> list[LabelScore]:
     return [LabelScore(each["label"], each["score"]) for each in shown]
 
 
+def _entities(predictions: Sequence[Prediction], is_list: bool) -> list[Any]:
+    rows = [prediction.decoded.fields["entities"] for prediction in predictions]
+    return rows if is_list else rows[0]
+
+
+def _spans(predictions: Sequence[Prediction], is_list: bool) -> Any:
+    # An object where one answer was asked for, else a list of them.
+    rows = [
+        prediction.decoded.fields.get("answers") or prediction.decoded.fields
+        for prediction in predictions
+    ]
+    return rows if is_list else rows[0]
+
+
 SHAPES: dict[str, Shape] = {
     "text-classification": Shape(shape=_labels, defaults={"top_k": _NULL}),
+    "token-classification": Shape(shape=_entities),
+    "question-answering": Shape(shape=_spans),
 }

@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inference.tasks.answers import LabelReply, PredictionReply
-from inference.tasks.inputs import TextPair
+from inference.tasks.answers import EntitiesReply, LabelReply, PredictionReply, SpanReply
+from inference.tasks.inputs import Question, TextPair
 from inference.tasks.ports import Head, LocalTask
+from inference.tasks.question_answering import QuestionAnswering, QuestionAnsweringParameters
 from inference.tasks.text_classification import TextClassification, TextClassificationParameters
+from inference.tasks.token_classification import (
+    TokenClassification,
+    TokenClassificationParameters,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +52,23 @@ KINDS: dict[str, TaskKind] = {
             item=str | TextPair,
             parameters=TextClassificationParameters,
             reply=LabelReply,
+        ),
+        TaskKind(
+            name="token-classification",
+            names=frozenset({"ner"}),
+            make=TokenClassification,
+            head=Head.TOKENS,
+            item=str,
+            parameters=TokenClassificationParameters,
+            reply=EntitiesReply,
+        ),
+        TaskKind(
+            name="question-answering",
+            make=QuestionAnswering,
+            head=Head.SPANS,
+            item=Question,
+            parameters=QuestionAnsweringParameters,
+            reply=SpanReply,
         ),
     )
 }

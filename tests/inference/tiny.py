@@ -1,6 +1,7 @@
 """Tiny real architectures, random weights, a real fast tokenizer: saved as users save theirs."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import (
@@ -32,9 +33,12 @@ def save_tiny(
     *,
     labels: tuple[str, ...] = ("NEGATIVE", "POSITIVE"),
     seed: int = 0,
+    auto: Any = AutoModelForSequenceClassification,
     **config: object,
 ) -> Path:
-    """Save a 2-layer classifier of width 32 into `directory`; weights differ by `seed`."""
+    """Save a 2-layer model of width 32 into `directory`, with the head of `auto`; weights differ
+    by `seed`.
+    """
     torch.manual_seed(seed)
     tokenizer = _tokenizer(architecture)
     made = AutoConfig.for_model(architecture, **_sizes(architecture, len(tokenizer)))
@@ -46,7 +50,7 @@ def save_tiny(
             **config,
         }
     )
-    model = AutoModelForSequenceClassification.from_config(made).eval()
+    model = auto.from_config(made).eval()
     # Fresh heads answer nearly the same for every text; stretched, they tell texts apart.
     with torch.no_grad():
         for name, parameter in model.named_parameters():
