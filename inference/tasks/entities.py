@@ -177,13 +177,14 @@ def _words(
 
 
 def _row(rows: Floats, strategy: Strategy) -> Floats:
+    row: Floats
     if strategy == "first":
-        return rows[0]
-    if strategy == "max":
-        likeliest: Floats = rows[rows.max(axis=1).argmax()]
-        return likeliest
-    mean: Floats = rows.mean(axis=0)
-    return mean
+        row = rows[0]
+    elif strategy == "max":
+        row = rows[rows.max(axis=1).argmax()]
+    else:
+        row = rows.mean(axis=0)
+    return row
 
 
 def _goes_on(tokens: Tokens, text: str, at: int, spelling: Spelling) -> bool:

@@ -118,7 +118,7 @@ class QuestionAnswering:
         n_asked, limit = len(question), parameters.max_question_len
         if limit and n_asked > limit:
             # Not truncated as windows are: each part of it would go with each of the context's.
-            end = question.token_to_chars(limit - 1)[1]
+            end = question.offsets[limit - 1][1]
             question = self.tokenizer.tokenize(item.question[:end], short=short)
         room, overlap = self._windows_of(parameters, len(question), len(context), field)
         # As the pipeline has it: what is padded on the left has the context first.
@@ -182,15 +182,17 @@ def _placed(
     for first, last, score in best:
         of = given.sequence
         if window.token_to_sequence(first) == of == window.token_to_sequence(last):
-            start, end = window.token_to_chars(first)[0], window.token_to_chars(last)[1]
-            if is_aligned:
-                words = [window.token_to_word(at) for at in (first, last)]
-                around = [
-                    None if word is None else window.word_to_chars(word, of) for word in words
-                ]
-                if all(around):
-                    start, end = around[0][0], around[1][1]
-            yield start, end, score
+            begin, end = (
+                _characters(window, at, of, is_aligned=is_aligned) for at in (first, last)
+            )
+            yield begin[0], end[1], score
+
+
+def _characters(window: Encoding, at: int, of: int, *, is_aligned: bool) -> tuple[int, int]:
+    """Where a token stands in its text, or the word around it if it has one."""
+    word = window.token_to_word(at) if is_aligned else None
+    around = None if word is None else window.word_to_chars(word, of)
+    return around or window.token_to_chars(at) or (0, 0)
 
 
 def _merged(spans: Sequence[tuple[int, int, float]], context: str) -> list[dict[str, Any]]:

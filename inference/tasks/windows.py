@@ -32,6 +32,10 @@ class Pair:
     second: Encoding
     divided: Literal["first", "second"]
 
+    @property
+    def long(self) -> Encoding:
+        return self.first if self.divided == "first" else self.second
+
 
 class WindowTokenizer:
     """Turns texts into windows for one version; like TextTokenizer it has a clone for each thread.
@@ -52,7 +56,7 @@ class WindowTokenizer:
         )
         self.cls_id: int | None = loaded.cls_token_id
         self.unk_id: int | None = loaded.unk_token_id
-        self.truncation_side: Side = loaded.truncation_side
+        self.truncation_side: Side = "left" if loaded.truncation_side == "left" else "right"
         self._unknown_id = unknown_id(loaded)
         serialised = json.loads(loaded.backend_tokenizer.to_str())
         self._short, self._long = (_Clone(serialised) for _ in range(2))
@@ -81,8 +85,7 @@ class WindowTokenizer:
         Neighbours share `overlap` tokens (below `room`). Raises TextTooLong, naming `field`, for
         more than `MAX_WINDOWS`.
         """
-        pair = texts if isinstance(texts, Pair) else None
-        divided = getattr(pair, pair.divided) if pair else texts
+        divided = texts.long if isinstance(texts, Pair) else texts
         n_windows = count_windows(len(divided), room=room, overlap=overlap)
         if n_windows > MAX_WINDOWS:
             raise TextTooLong(
@@ -92,7 +95,8 @@ class WindowTokenizer:
             )
         divided.truncate(room, stride=overlap, direction=side)
         clone = self._short if short else self._long
-        whole = clone.finish(pair.first, pair.second) if pair else clone.finish(divided, None)
+        both = (texts.first, texts.second) if isinstance(texts, Pair) else (texts, None)
+        whole = clone.finish(*both)
         return [whole, *whole.overflowing]
 
     def divided(
