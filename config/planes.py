@@ -26,10 +26,12 @@ from inference.engine.limits import EngineLimits
 from inference.http.classic import ClassicDialect
 from inference.http.endpoints import Endpoint, routes
 from inference.http.errors import body_of, headers_of, status_of
+from inference.http.guides import Guides
 from inference.http.huggingface import HuggingFaceDialect
 from inference.http.limits import RequestLimits
 from inference.http.native import NativeDialect
 from inference.http.operations import Operations
+from inference.http.tokenizing import Tokenizing
 from inference.jobs.runner import JobRunner
 from inference.journal import Journal
 from inference.passes import PassRunner
@@ -46,7 +48,7 @@ from inference.swap.preparing import Preparer
 from monitoring import metrics as monitor_metrics
 from monitoring.recorder import JournalWriter
 from monitoring.references.work import Texts
-from registry import uploads
+from registry import guides, uploads
 from registry.hub import app as hub
 from registry.hub.errors import ErrorTable
 
@@ -101,6 +103,7 @@ class Planes:
         model = settings.BELLWETHER_DEFAULT_MODEL
         return [
             *NativeDialect(self.service, limits).endpoints(),
+            *Tokenizing(self.service, limits).endpoints(),
             *ClassicDialect(self.service, limits, self.jobs, model).endpoints(),
             *HuggingFaceDialect(self.service, limits).endpoints(),
             *Operations(
@@ -123,10 +126,12 @@ class Planes:
         self.jobs.start()
         self.passes.start()
         vitals.register(self.engine, self.writer, self.journal, self.reconciler)
+        guides.register(Guides(self.service, request_limits()).tell)
         try:
             yield
         finally:
             vitals.forget()
+            guides.register(None)
             await self._stop()
 
     async def _stop(self) -> None:

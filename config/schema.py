@@ -8,6 +8,7 @@ from inference.http.huggingface import HuggingFaceDialect
 from inference.http.native import NativeDialect
 from inference.http.openapi import describe
 from inference.http.operations import Operations
+from inference.http.tokenizing import Tokenizing
 from registry.api import archive_schema
 
 
@@ -27,6 +28,7 @@ def documented_endpoints() -> list[Endpoint[Any]]:
     absent: Any = None
     return [
         *NativeDialect(absent, absent).endpoints(),
+        *Tokenizing(absent, absent).endpoints(),
         *ClassicDialect(absent, absent, absent, "").endpoints(),
         *HuggingFaceDialect(absent, absent).endpoints(),
         *Operations(

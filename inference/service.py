@@ -86,12 +86,18 @@ class Service:
         finally:
             self.n_running -= 1
 
+    async def tokenize(self, call: Call) -> tuple[Predictor, Sequence[Prepared]]:
+        """What `call` would run, and by which predictor; raises as `predict` does until then."""
+        served = self.serving.find(call.model)
+        predictor = served.choose(call.key_id, request_id=call.request_id, steering=call.steering)
+        prepared, _ = await self._encode(predictor, call.inputs, _parameters(call, predictor))
+        return predictor, prepared
+
     async def _answer(
         self, call: Call, served: ServedModel, predictor: Predictor, started: float
     ) -> Answer:
         task = predictor.task
-        _check_inputs(call.inputs, predictor)
-        parameters = decoding.convert(call.parameters, task.parameters_type, "parameters")
+        parameters = _parameters(call, predictor)
         prepared, described = await self._encode(predictor, call.inputs, parameters)
         tokenized = self._clock()
         results = await self.engine.submit(
@@ -200,13 +206,17 @@ class Service:
         self._long_texts.shutdown(wait=False, cancel_futures=True)
 
 
-def _check_inputs(inputs: Sequence[Input], predictor: Predictor) -> None:
-    """Refuse what another task takes: versions of one model may differ, jobs hold only texts."""
-    accepted = predictor.task.accepts
-    for index, item in enumerate(inputs):
-        if not isinstance(item, accepted):
+def _parameters(call: Call, predictor: Predictor) -> Any:
+    """What the call asks of the task; raises InvalidRequest or UnknownParameter.
+
+    Refuses inputs of another task, too: versions of a model may differ, and jobs hold only texts.
+    """
+    task = predictor.task
+    for index, item in enumerate(call.inputs):
+        if not isinstance(item, task.accepts):
             raise InvalidRequest(
                 f"'inputs[{index}]' is not what version {predictor.spec.number} takes: its task is "
                 f"{predictor.spec.task}. Send inputs of that task.",
                 details={"field": "inputs", "index": index, "task": predictor.spec.task},
             )
+    return decoding.convert(call.parameters, task.parameters_type, "parameters")

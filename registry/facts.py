@@ -17,6 +17,12 @@ MAX_LABEL_CHARS = 256
 DEFAULT_NUM_LABELS = 2
 DEFAULT_POOLING = Pooling.MEAN
 
+_MODES = {
+    "pooling_mode_cls_token": Pooling.CLS,
+    "pooling_mode_mean_tokens": Pooling.MEAN,
+    "pooling_mode_max_tokens": Pooling.MAX,
+}
+
 # By the ending of the architecture's class name; the first task is the one taken unless told.
 TASKS_BY_SUFFIX: dict[str, tuple[str, ...]] = {
     "ForSequenceClassification": (
@@ -48,8 +54,11 @@ class ModelFacts:
     pooling: Pooling
 
 
-def read_facts(config: Any, choices: Any) -> ModelFacts:
+def read_facts(config: Any, choices: Any, pooling: Any = None) -> ModelFacts:
     """Facts of a model from its parsed `config.json` and `bellwether.json` (`{}` without one).
+
+    `pooling` is what sentence-transformers keeps in `1_Pooling/config.json`, which holds where
+    `bellwether.json` says nothing.
 
     Raises ContentRefused naming the file and the key to mend.
     """
@@ -58,7 +67,7 @@ def read_facts(config: Any, choices: Any) -> ModelFacts:
     wanted = _check_choices(choices)
     task = _read_task(config, wanted.get("task"))
     labels = _read_labels(config) if task in LABELLED_TASKS else ()
-    return ModelFacts(task=task, labels=labels, pooling=_read_pooling(wanted))
+    return ModelFacts(task=task, labels=labels, pooling=_read_pooling(wanted, pooling))
 
 
 def _check_choices(choices: Any) -> dict[str, Any]:
@@ -67,12 +76,18 @@ def _check_choices(choices: Any) -> dict[str, Any]:
     return choices
 
 
-def _read_pooling(choices: Mapping[str, Any]) -> Pooling:
+def _read_pooling(choices: Mapping[str, Any], beside: Any) -> Pooling:
     try:
-        return Pooling(choices.get("pooling", DEFAULT_POOLING))
+        return Pooling(choices.get("pooling", _of_sentences(beside)))
     except ValueError as error:
         names = ", ".join(Pooling)
         raise _refused("bellwether.json", f"pooling must be one of {names}") from error
+
+
+def _of_sentences(beside: Any) -> Pooling:
+    """How sentence-transformers pools; the default where it pools in another way, or not at all."""
+    modes = beside if isinstance(beside, dict) else {}
+    return next((way for mode, way in _MODES.items() if modes.get(mode) is True), DEFAULT_POOLING)
 
 
 def _read_task(config: Mapping[str, Any], wanted: Any) -> str:

@@ -22,6 +22,7 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 CONFIG = "config.json"
 CHOICES = "bellwether.json"
+POOLING = "1_Pooling/config.json"
 
 Inspected = ModelFacts
 
@@ -61,7 +62,8 @@ def inspect(folder: Path, paths: Iterable[str]) -> Inspected:
         if path.endswith(".safetensors.index.json"):
             _check_shards(path, read_json(path, folder / path), tensors)
     choices = read_json(CHOICES, folder / CHOICES) if CHOICES in present else {}
-    facts = read_facts(read_json(CONFIG, folder / CONFIG), choices)
+    pooling = read_json(POOLING, folder / POOLING) if POOLING in present else None
+    facts = read_facts(read_json(CONFIG, folder / CONFIG), choices, pooling)
     if golden.FILE in present:
         golden.parse_given(read_json(golden.FILE, folder / golden.FILE), facts.labels)
     return facts

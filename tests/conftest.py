@@ -5,10 +5,23 @@ import sys
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
+
+# Other processes share the cores: how long an example takes says nothing.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 _LONG_FOLDERS = frozenset({"benchmarks", "browser", "conformance", "crash"})
 _BROWSER = "tests/browser/"
+_DATABASE = frozenset({"db", "transactional_db"})
+# Where tests ask programs from outside, but no database.
+_OF_SERVICES = (
+    "tests/access/test_ratelimit.py",
+    "tests/alertmanager/",
+    "tests/conformance/",
+    "tests/inference/test_huggingface_clients.py",
+)
 
 
 class _ByFile(LoadFileScheduling):  # type: ignore[misc]  # untyped
@@ -26,16 +39,34 @@ def pytest_xdist_make_scheduler(config: Any, log: Any) -> _ByFile:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[Any]) -> None:
+def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
     """Files with servers or many processes come first: run last, one long file would keep one core
-    busy while the others wait.
+    busy while the others wait. Where everything is there, what needs nothing is left out: it says
+    the same as without.
     """
+    if _is_all_there():
+        config.hook.pytest_deselected(items=[each for each in items if not _needs_something(each)])
+        items[:] = filter(_needs_something, items)
     for item in items:
         if item.nodeid.startswith(_BROWSER):
             # Whichever comes first makes the server and its past as well.
             item.add_marker(pytest.mark.timeout(600))
     long = {item.path for item in items if _is_long(item)}
-    items.sort(key=lambda item: item.path not in long)
+    # The browser's stay together: what they share ends with the last of them.
+    items.sort(key=lambda item: (not item.nodeid.startswith(_BROWSER), item.path not in long))
+
+
+def _needs_something(item: Any) -> bool:
+    """Whether it touches a database, a server or a program from outside."""
+    return (
+        any(map(item.get_closest_marker, ("django_db", "e2e")))
+        or not _DATABASE.isdisjoint(item.fixturenames)
+        or item.nodeid.startswith(_OF_SERVICES)
+    )
+
+
+def _is_all_there() -> bool:
+    return bool(os.environ.get("BELLWETHER_NO_SKIPS"))
 
 
 def _is_long(item: Any) -> bool:
@@ -57,7 +88,7 @@ def pytest_sessionfinish(session: Any, exitstatus: int) -> None:
     """With BELLWETHER_NO_SKIPS a skipped test fails the run: there everything it needs is there."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = reporter.stats.get("skipped", []) if reporter else []
-    if os.environ.get("BELLWETHER_NO_SKIPS") and skipped and exitstatus == 0:
+    if _is_all_there() and skipped and exitstatus == 0:
         session.exitstatus = 1
         reporter.write_line(
             f"{len(skipped)} tests skipped, and none may skip in this run", red=True

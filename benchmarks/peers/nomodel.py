@@ -45,6 +45,7 @@ class ConstantTask:
     accepts = (str,)
     parameters_type = NoParameters
     defaults = NoParameters()
+    max_tokens = None
 
     def example(self, text: str) -> str:
         return text

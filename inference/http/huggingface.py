@@ -17,7 +17,7 @@ from inference import decoding
 from inference.errors import InvalidRequest, ModelNotReady
 from inference.http.endpoints import Endpoint, Received, Reply, reading
 from inference.http.errors import version_headers
-from inference.http.huggingface_tasks import SHAPES
+from inference.http.huggingface_tasks import SHAPES, Asked
 from inference.http.limits import RequestLimits
 from inference.http.steering import read_steering
 from inference.service import Call, Service
@@ -30,6 +30,10 @@ MAX_NAMED = 5
 POLL_S = 0.1
 
 
+# Not `None`: a union with it would take nothing else.
+_NOT_GIVEN: Any = msgspec.field(default_factory=msgspec.Raw)
+
+
 class HuggingFaceRequest(msgspec.Struct, frozen=True):
     """`inputs`: one text (or what else the task takes), or a list of them; `parameters` are the
     task's. `options.wait_for_model` waits for a model that is loading. Feature extraction has its
@@ -39,6 +43,11 @@ class HuggingFaceRequest(msgspec.Struct, frozen=True):
     inputs: msgspec.Raw
     parameters: dict[str, msgspec.Raw] | None = None
     options: dict[str, msgspec.Raw] | None = None
+    normalize: msgspec.Raw = _NOT_GIVEN
+    truncate: msgspec.Raw = _NOT_GIVEN
+    dimensions: msgspec.Raw = _NOT_GIVEN
+    prompt_name: msgspec.Raw = _NOT_GIVEN
+    pooling: msgspec.Raw = _NOT_GIVEN
 
 
 class HuggingFaceInfo(msgspec.Struct, frozen=True):
@@ -124,7 +133,8 @@ class HuggingFaceDialect:
                 steering=read_steering(received),
             )
         )
-        rows = shape.shape(answer.predictions, isinstance(items, list))
+        client = received.headers.get("user-agent", "")
+        rows = shape.shape(answer.predictions, Asked(inputs, isinstance(items, list), client))
         warning = _warning(kind, ignored, body.options or {})
         headers = version_headers(answer.spec) | ({"X-HF-Warning": warning} if warning else {})
         return Reply(rows, headers=headers)

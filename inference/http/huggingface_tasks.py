@@ -1,5 +1,6 @@
 """How each task looks to a client of Hugging Face's inference API: what it sends, what it reads."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -8,9 +9,11 @@ import msgspec
 
 from inference.calls import Prediction
 from inference.tasks.answers import LabelScore
+from inference.tasks.inputs import Input
 from inference.tasks.kinds import TaskKind
 
 _NULL = msgspec.Raw(b"null")
+_HUB_VERSION = re.compile(r"hf_hub/(?P<major>\d{1,4})\.(?P<minor>\d{1,4})")
 
 
 class Body(Protocol):
@@ -20,16 +23,24 @@ class Body(Protocol):
     def parameters(self) -> dict[str, msgspec.Raw] | None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an answer is to: the inputs, whether they came as a list, and the client's name."""
+
+    inputs: Sequence[Input]
+    is_list: bool
+    user_agent: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
     """One task's looks.
 
-    `shape` gives the body of an answer from the predictions; `is_list` says whether a list of
-    inputs came. `defaults` are the parameters that this API implies; `at_root` the names of those
-    that come beside `inputs` instead of in `parameters`.
+    `shape` gives the body of an answer from the predictions. `defaults` are the parameters that
+    this API implies; `at_root` names those that come beside `inputs`, not in `parameters`.
     """
 
-    shape: Callable[[Sequence[Prediction], bool], Any]
+    shape: Callable[[Sequence[Prediction], Asked], Any]
     defaults: dict[str, msgspec.Raw] = field(default_factory=dict)
     at_root: tuple[str, ...] = ()
 
@@ -37,12 +48,13 @@ class Shape:
         """The parameters that the task takes, and the names of those that it does not know."""
         known = set(kind.parameters.__struct_fields__)
         asked = body.parameters or {}
-        root = {name: value for name in self.at_root if (value := getattr(body, name)) is not None}
+        beside = {name: getattr(body, name) for name in self.at_root}
+        root = {name: value for name, value in beside.items() if bytes(value) not in (b"", b"null")}
         given = self.defaults | root | {name: asked[name] for name in asked if name in known}
         return given, [f"parameters.{name}" for name in asked if name not in known]
 
 
-def _labels(predictions: Sequence[Prediction], is_list: bool) -> list[list[LabelScore]]:
+def _labels(predictions: Sequence[Prediction], asked: Asked) -> list[list[LabelScore]]:
     # Nested for one text, too: the client reads the first row.
     return [_scores(prediction.decoded.fields) for prediction in predictions]
 
@@ -52,22 +64,64 @@ def _scores(fields: dict[str, Any]) -> list[LabelScore]:
     return [LabelScore(each["label"], each["score"]) for each in shown]
 
 
-def _entities(predictions: Sequence[Prediction], is_list: bool) -> list[Any]:
+def _ranked(predictions: Sequence[Prediction], asked: Asked) -> Any:
+    rows: list[Any] = _labels(predictions, asked)
+    if _is_old(asked.user_agent):
+        rows = [
+            {
+                "sequence": text,
+                "labels": [each.label for each in row],
+                "scores": [each.score for each in row],
+            }
+            for text, row in zip(asked.inputs, rows, strict=True)
+        ]
+    return rows if asked.is_list else rows[0]
+
+
+def _is_old(user_agent: str) -> bool:
+    """Whether a client older than huggingface_hub 1.2 asks, which reads another shape and no
+    newer one.
+    """
+    found = _HUB_VERSION.search(user_agent)
+    return found is not None and (int(found["major"]), int(found["minor"])) < (1, 2)
+
+
+def _fills(predictions: Sequence[Prediction], asked: Asked) -> Any:
+    rows = [prediction.decoded.fields["fills"] for prediction in predictions]
+    rows = [row[0] if len(row) == 1 else row for row in rows]
+    return rows if asked.is_list else rows[0]
+
+
+def _vectors(predictions: Sequence[Prediction], asked: Asked) -> Any:
+    fields = [prediction.decoded.fields for prediction in predictions]
+    if not asked.is_list and "similarities" in fields[0]:
+        return fields[0]["similarities"]
+    return [each.get("embedding") or each["similarities"] for each in fields]
+
+
+def _entities(predictions: Sequence[Prediction], asked: Asked) -> list[Any]:
     rows = [prediction.decoded.fields["entities"] for prediction in predictions]
-    return rows if is_list else rows[0]
+    return rows if asked.is_list else rows[0]
 
 
-def _spans(predictions: Sequence[Prediction], is_list: bool) -> Any:
+def _spans(predictions: Sequence[Prediction], asked: Asked) -> Any:
     # An object where one answer was asked for, else a list of them.
     rows = [
         prediction.decoded.fields.get("answers") or prediction.decoded.fields
         for prediction in predictions
     ]
-    return rows if is_list else rows[0]
+    return rows if asked.is_list else rows[0]
 
 
+_EMBEDDING = Shape(
+    shape=_vectors, at_root=("normalize", "truncate", "dimensions", "prompt_name", "pooling")
+)
 SHAPES: dict[str, Shape] = {
     "text-classification": Shape(shape=_labels, defaults={"top_k": _NULL}),
+    "zero-shot-classification": Shape(shape=_ranked),
+    "fill-mask": Shape(shape=_fills),
+    "feature-extraction": _EMBEDDING,
+    "sentence-similarity": _EMBEDDING,
     "token-classification": Shape(shape=_entities),
     "question-answering": Shape(shape=_spans),
 }

@@ -26,6 +26,36 @@ class LabelReply(PredictionReply, frozen=True, kw_only=True):
     scores: list[LabelScore] | None = None
 
 
+class RankedReply(PredictionReply, frozen=True, kw_only=True):
+    """The candidates, best first, and the best one by itself."""
+
+    label: str
+    score: float
+    scores: list[LabelScore]
+
+
+class Fill(msgspec.Struct, frozen=True):
+    """A word for a masked place; `token` is its id, `sequence` the text with it."""
+
+    score: float
+    token: int
+    token_str: str
+    sequence: str
+
+
+class FillsReply(PredictionReply, frozen=True, kw_only=True):
+    """The likeliest words of each masked place, in the order of the places."""
+
+    fills: list[list[Fill]]
+
+
+class EmbeddingReply(PredictionReply, frozen=True, kw_only=True):
+    """`embedding` of a text; `similarities` (cosines) of a source sentence to each other one."""
+
+    embedding: list[float] | None = None
+    similarities: list[float] | None = None
+
+
 class Entity(msgspec.Struct, frozen=True, omit_defaults=True):
     """Characters [start, end) of the text: a group of tokens, or with `aggregation_strategy` "none"
     one token, whose place is `index`.

@@ -8,8 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inference.tasks.answers import EntitiesReply, LabelReply, PredictionReply, SpanReply
-from inference.tasks.inputs import Question, TextPair
+from inference.tasks.answers import (
+    EmbeddingReply,
+    EntitiesReply,
+    FillsReply,
+    LabelReply,
+    PredictionReply,
+    RankedReply,
+    SpanReply,
+)
+from inference.tasks.embedding import Embedding, EmbeddingParameters
+from inference.tasks.fill_mask import FillMask, FillMaskParameters
+from inference.tasks.inputs import Comparison, Question, TextPair
 from inference.tasks.ports import Head, LocalTask
 from inference.tasks.question_answering import QuestionAnswering, QuestionAnsweringParameters
 from inference.tasks.text_classification import TextClassification, TextClassificationParameters
@@ -17,6 +27,7 @@ from inference.tasks.token_classification import (
     TokenClassification,
     TokenClassificationParameters,
 )
+from inference.tasks.zero_shot_classification import ZeroShotClassification, ZeroShotParameters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +63,34 @@ KINDS: dict[str, TaskKind] = {
             item=str | TextPair,
             parameters=TextClassificationParameters,
             reply=LabelReply,
+        ),
+        TaskKind(
+            name="zero-shot-classification",
+            make=ZeroShotClassification,
+            head=Head.LABELS,
+            item=str,
+            parameters=ZeroShotParameters,
+            reply=RankedReply,
+        ),
+        TaskKind(
+            name="fill-mask",
+            make=FillMask,
+            head=Head.MASKS,
+            item=str,
+            parameters=FillMaskParameters,
+            reply=FillsReply,
+        ),
+        *(
+            TaskKind(
+                name=name,
+                names=frozenset({"feature-extraction", "sentence-similarity"} - {name}),
+                make=Embedding,
+                head=Head.STATES,
+                item=str | Comparison,
+                parameters=EmbeddingParameters,
+                reply=EmbeddingReply,
+            )
+            for name in ("feature-extraction", "sentence-similarity")
         ),
         TaskKind(
             name="token-classification",

@@ -161,6 +161,11 @@ class Task(Protocol):
     @property
     def defaults(self) -> Any: ...
 
+    @property
+    def max_tokens(self) -> int | None:
+        """How many tokens the model reads at once; None where that is not known here."""
+        ...
+
     def example(self, text: str) -> Input:
         """An input of this task made from any text, to try a version out."""
         ...

@@ -66,7 +66,7 @@ class QuestionAnswering:
 
     def __init__(self, view: Path, labels: Sequence[str]) -> None:
         self.tokenizer = WindowTokenizer(view)
-        self.form = self.tokenizer.form
+        self.form, self.max_tokens = self.tokenizer.form, self.tokenizer.max_tokens
 
     def example(self, text: str) -> Question:
         return Question(EXAMPLE, text)
@@ -182,17 +182,19 @@ def _placed(
     for first, last, score in best:
         of = given.sequence
         if window.token_to_sequence(first) == of == window.token_to_sequence(last):
-            begin, end = (
-                _characters(window, at, of, is_aligned=is_aligned) for at in (first, last)
-            )
-            yield begin[0], end[1], score
+            ends = [_word(window, at, of) for at in (first, last)] if is_aligned else [None]
+            if not all(ends):
+                # As the pipeline has it: where one of the two is no word's, neither is widened.
+                ends = [window.token_to_chars(at) for at in (first, last)]
+            begin, end = ends
+            if begin and end:
+                yield begin[0], end[1], score
 
 
-def _characters(window: Encoding, at: int, of: int, *, is_aligned: bool) -> tuple[int, int]:
-    """Where a token stands in its text, or the word around it if it has one."""
-    word = window.token_to_word(at) if is_aligned else None
-    around = None if word is None else window.word_to_chars(word, of)
-    return around or window.token_to_chars(at) or (0, 0)
+def _word(window: Encoding, at: int, of: int) -> tuple[int, int] | None:
+    """Where the word of a token stands, or what the window has of it; None where it has no word."""
+    word = window.token_to_word(at)
+    return None if word is None else window.word_to_chars(word, of)
 
 
 def _merged(spans: Sequence[tuple[int, int, float]], context: str) -> list[dict[str, Any]]:

@@ -57,6 +57,7 @@ class RemoteTextClassification:
     accepts = (str, TextPair)
     parameters_type = RemoteParameters
     defaults = RemoteParameters()
+    max_tokens = None
 
     def __init__(
         self,

@@ -32,7 +32,7 @@ class TextClassification:
 
     def __init__(self, view: Path, labels: Sequence[str]) -> None:
         self.tokenizer = TextTokenizer(view)
-        self.form = self.tokenizer.form
+        self.form, self.max_tokens = self.tokenizer.form, self.tokenizer.max_tokens
         self._labels = tuple(labels)
         self._function = default_function(
             msgspec.json.decode((view / "config.json").read_bytes()), len(labels)

@@ -61,7 +61,7 @@ class TokenClassification:
 
     def __init__(self, view: Path, labels: Sequence[str]) -> None:
         self.tokenizer = WindowTokenizer(view)
-        self.form = self.tokenizer.form
+        self.form, self.max_tokens = self.tokenizer.form, self.tokenizer.max_tokens
         self._labels = tuple(map(Label.of, labels))
         self._room = self.tokenizer.max_tokens - self.tokenizer.n_added
 

@@ -7,8 +7,9 @@ tokenizer underneath, set up once.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 from tokenizers import Encoding, Tokenizer
 
 from inference.tasks.inputs import TextPair
@@ -21,14 +22,20 @@ _OFFSET_POSITIONS = ("roberta", "camembert", "longformer", "mpnet", "esm")
 
 
 class TextTokenizer:
-    """Turns texts into `Encoded`; `short` and `long` are separate clones for two threads."""
+    """Turns texts into `Encoded`; `short` and `long` are separate clones for two threads.
 
-    def __init__(self, view: Path) -> None:
-        from transformers import AutoConfig, AutoTokenizer
+    What is over the model's limit is cut off: from a pair's longer text, or as `cuts` says.
+    """
 
-        loaded = AutoTokenizer.from_pretrained(view, local_files_only=True, trust_remote_code=False)
+    def __init__(
+        self, view: Path, *, cuts: Literal["longest_first", "only_first"] = "longest_first"
+    ) -> None:
+        from transformers import AutoConfig
+
+        loaded = load_tokenizer(view)
         config = AutoConfig.from_pretrained(view, local_files_only=True, trust_remote_code=False)
-        self.max_tokens = max_tokens(loaded.model_max_length, config)
+        self.max_tokens = min(max_tokens(loaded.model_max_length, config), _sentence_limit(view))
+        self._cuts = cuts
         self.form = InputForm(
             pad_id=loaded.pad_token_id if loaded.pad_token_id is not None else 0,
             pads_left=loaded.padding_side == "left",
@@ -41,12 +48,17 @@ class TextTokenizer:
     def _clone(self, serialised: str) -> Tokenizer:
         tokenizer = Tokenizer.from_str(serialised)
         tokenizer.no_padding()
-        tokenizer.enable_truncation(max_length=self.max_tokens)
+        tokenizer.enable_truncation(max_length=self.max_tokens, strategy=self._cuts)
         return tokenizer
 
     def encode(self, inputs: Sequence[str | TextPair], *, short: bool) -> list[Encoded]:
         tokenizer = self._short if short else self._long
         return [self._encoded(_encode_one(tokenizer, item)) for item in inputs]
+
+    def ids(self, word: str) -> list[int]:
+        """The tokens of a word, without the special ones."""
+        ids: list[int] = self._short.encode(word, add_special_tokens=False).ids
+        return ids
 
     def _encoded(self, encoding: Encoding) -> Encoded:
         types = encoding.type_ids if self.form.has_types else None
@@ -59,6 +71,20 @@ def _encode_one(tokenizer: Tokenizer, item: str | TextPair) -> Encoding:
     if isinstance(item, str):
         return tokenizer.encode(item)
     return tokenizer.encode(item.text, item.text_pair)
+
+
+def load_tokenizer(view: Path) -> Any:
+    """Return the library's own tokenizer; its methods that encode are not safe in threads."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(view, local_files_only=True, trust_remote_code=False)
+
+
+def _sentence_limit(view: Path) -> int:
+    """The limit that sentence-transformers keeps beside a model, where there is one."""
+    path = view / "sentence_bert_config.json"
+    found = msgspec.json.decode(path.read_bytes()) if path.is_file() else {}
+    return int(found.get("max_seq_length") or _NO_LIMIT)
 
 
 def unknown_id(loaded: Any) -> int | None:

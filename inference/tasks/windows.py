@@ -17,7 +17,7 @@ from tokenizers.processors import TemplateProcessing
 
 from inference.errors import TextTooLong
 from inference.tasks.ports import Divided, Encoded, InputForm
-from inference.tasks.tokenizing import max_tokens, unknown_id
+from inference.tasks.tokenizing import load_tokenizer, max_tokens, unknown_id
 
 # What one input may cost: at 512 tokens a window, a book of 200,000 words.
 MAX_WINDOWS = 512
@@ -44,9 +44,9 @@ class WindowTokenizer:
     """
 
     def __init__(self, view: Path) -> None:
-        from transformers import AutoConfig, AutoTokenizer
+        from transformers import AutoConfig
 
-        loaded = AutoTokenizer.from_pretrained(view, local_files_only=True, trust_remote_code=False)
+        loaded = load_tokenizer(view)
         config = AutoConfig.from_pretrained(view, local_files_only=True, trust_remote_code=False)
         self.max_tokens = max_tokens(loaded.model_max_length, config)
         self.form = InputForm(

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from registry.guides import load_guide
 from registry.manifests import parse_manifest
 from registry.models import MAX_TEXT_CHARS, Event, Route, Version
 from registry.names import MAX_NAME_CHARS
@@ -61,12 +62,17 @@ class ModelSerializer(serializers.Serializer[Any]):
 
 
 class ModelDetailSerializer(ModelSerializer):
-    """A model, and how many times the registry's routes have changed in all."""
+    """A model, how many times the registry's routes have changed in all, and in `guide` what a
+    client must know to ask it: schemas of inputs, parameters (with defaults) and answers, and the
+    limits. It is null while this process has nothing of the model loaded.
+    """
 
     generation = serializers.IntegerField()
+    guide = serializers.JSONField(allow_null=True)
 
     def to_representation(self, instance: Any) -> Fields:
-        return super().to_representation(instance) | {"generation": load_generation()}
+        fields = super().to_representation(instance)
+        return fields | {"generation": load_generation(), "guide": load_guide(fields["name"])}
 
 
 class VersionSerializer(serializers.ModelSerializer[Version]):

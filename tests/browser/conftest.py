@@ -1,4 +1,4 @@
-"""A real browser over a real server with a past; one of each for all tests of a process."""
+"""A real browser over a real server with a past; one of each for all tests here."""
 
 import os
 import shutil
@@ -22,15 +22,18 @@ FLAGS = [
 WIDE, PHONE = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     made = World(tmp_path_factory.mktemp("world"))
     yield made
     made.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
+    """Gone with the last of these tests: it holds an event loop open, where no other test of the
+    same process could use the database.
+    """
     if not CHROMIUM:
         pytest.skip("no Chromium here: install it, or name it in BELLWETHER_CHROMIUM")
     from playwright.sync_api import sync_playwright
@@ -41,7 +44,7 @@ def browser() -> Iterator[Any]:
         launched.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def states(world: World, browser: Any) -> dict[str, Any]:
     """Cookies of each role, signed in once."""
     return {}

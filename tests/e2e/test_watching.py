@@ -25,7 +25,7 @@ from tests.e2e.server import ROOT, Server, wait_until
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.slow,
-    pytest.mark.timeout(420),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(
         not os.environ.get("DATABASE_URL"), reason="minutes long: it runs where DATABASE_URL is set"
     ),

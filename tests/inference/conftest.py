@@ -1,6 +1,7 @@
 """The inference plane on predictors without a model: everything real but the weights."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from starlette.applications import Starlette
 
 from access.gate import Gate
@@ -23,7 +25,9 @@ from inference.http.huggingface import HuggingFaceDialect
 from inference.http.limits import RequestLimits
 from inference.http.native import NativeDialect
 from inference.http.operations import Operations
+from inference.http.tokenizing import Tokenizing
 from inference.jobs.runner import JobRunner
+from inference.predictor import Predictor
 from inference.reconciler import Reconciler
 from inference.recording import MemoryRecorder
 from inference.service import Service
@@ -42,9 +46,15 @@ LIMITS = RequestLimits(
 class Plane:
     """A whole inference plane in this process; `call` sends one request through its ASGI door."""
 
-    def __init__(self, *, gate: threading.Event | None = None, max_queue: int = 100) -> None:
+    def __init__(
+        self,
+        *,
+        gate: threading.Event | None = None,
+        max_queue: int = 100,
+        predictor: Predictor | None = None,
+    ) -> None:
         self.registry, self.serving, self.recorder = FakeRegistry(), Serving(), MemoryRecorder()
-        self.predictor = a_predictor(a_spec(1), gate)
+        self.predictor = predictor or a_predictor(a_spec(1), gate)
         self.engine = Engine(EngineLimits(n_lanes=1, max_batch=8, max_queue=max_queue))
         self.reconciler = Reconciler(self.serving, self.registry, lambda spec: self.predictor)
         self.service = Service(self.serving, self.engine, self.recorder, stores_text=True)
@@ -55,7 +65,8 @@ class Plane:
                 id="hasty", name="hasty", scopes=frozenset({Scope.ADMIN}), rate="2/minute"
             ),
         }
-        self.registry.route((a_spec(1), 100))
+        spec = self.predictor.spec
+        self.registry.route((spec, 100), model=spec.model)
         self.reconciler.reconcile()
         self.app = self._build()
 
@@ -71,6 +82,7 @@ class Plane:
 
         endpoints = [
             *NativeDialect(self.service, LIMITS).endpoints(),
+            *Tokenizing(self.service, LIMITS).endpoints(),
             *ClassicDialect(
                 self.service, LIMITS, JobRunner(self.service), "team/model"
             ).endpoints(),
@@ -97,9 +109,8 @@ class Plane:
         return asyncio.run(self.acall(method, path, **options))
 
     def predict(self, inputs: Any, **more: Any) -> httpx.Response:
-        return self.call(
-            "POST", "/api/v1/models/team/model/predict", json={"inputs": inputs, **more}
-        )
+        path = f"/api/v1/models/{self.predictor.spec.model}/predict"
+        return self.call("POST", path, json={"inputs": inputs, **more})
 
 
 @contextmanager
@@ -111,6 +122,24 @@ def a_plane(**options: Any) -> Iterator[Plane]:
     finally:
         plane.engine.close(5)
         plane.service.close()
+
+
+@contextmanager
+def behind_socket(plane: Plane) -> Iterator[str]:
+    """The plane behind a real socket; gives its address."""
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    sock.listen()
+    server = uvicorn.Server(uvicorn.Config(plane.app, lifespan="off", log_level="error"))
+    thread = threading.Thread(
+        target=lambda: asyncio.run(server.serve([sock])), name="plane", daemon=True
+    )
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(5)
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ class WordTask:
     accepts = (str, TextPair)
     parameters_type = TextClassificationParameters
     defaults = TextClassificationParameters()
+    max_tokens = 512
 
     def example(self, text: str) -> str:
         return text

@@ -1,37 +1,24 @@
 """The Hugging Face inference dialect, as `huggingface_hub` speaks it."""
 
 import asyncio
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import uvicorn
 from huggingface_hub import InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
 
 from inference.serving import NOTHING_LOADED, Table
-from tests.inference.conftest import Plane
+from tests.inference.conftest import Plane, behind_socket
 
 PATH = "/models/team/model"
 
 
 @pytest.fixture
 def url(plane: Plane) -> Iterator[str]:
-    """The plane behind a real socket."""
-    sock = socket.socket()
-    sock.bind(("127.0.0.1", 0))
-    sock.listen()
-    server = uvicorn.Server(uvicorn.Config(plane.app, lifespan="off", log_level="error"))
-    thread = threading.Thread(
-        target=lambda: asyncio.run(server.serve([sock])), name="plane", daemon=True
-    )
-    thread.start()
-    yield f"http://127.0.0.1:{sock.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(5)
+    with behind_socket(plane) as url:
+        yield url
 
 
 def client(url: str, key: str = "good-key", path: str = PATH) -> InferenceClient:

@@ -13,7 +13,8 @@ from inference.tasks.question_answering import QuestionAnsweringParameters as Pa
 from tests.inference.golden.questions import CASES
 from tests.inference.golden.seeded import fingerprint, save_seeded
 from tests.inference.golden.texts import CORPUS, LONG, ODD
-from tests.inference.windowed import ask, load, prepare
+from tests.inference.loaded import ask, load
+from tests.inference.windowed import prepare
 
 RECORDED = json.loads((Path(__file__).parent / "golden" / "question_answering.json").read_bytes())
 WHO = "Who wrote the first program?"

@@ -12,7 +12,8 @@ from inference.tasks.token_classification import (
 )
 from tests.inference.golden.seeded import save_seeded
 from tests.inference.golden.texts import CORPUS, LONG, ODD
-from tests.inference.windowed import TAGS, ask, load, prepare
+from tests.inference.loaded import ask, load
+from tests.inference.windowed import TAGS, prepare
 
 ARCHITECTURES = ("bert", "distilbert", "roberta", "deberta-v2", "electra")
 STRATEGIES = ("none", "simple", "first", "average", "max")

@@ -161,9 +161,9 @@ def test_a_matrix_of_too_many_classes_is_refused() -> None:
 def test_the_largest_matrix_is_judged_in_bounded_time() -> None:
     rng = np.random.default_rng(1)
     cells = {(f"{i}", f"{j}"): int(rng.poisson(1)) for i in range(300) for j in range(300)}
-    started = time.perf_counter()
+    started = time.process_time()
     judge(matrix(cells))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize("module", [metrics, intervals])

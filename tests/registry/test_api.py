@@ -47,6 +47,7 @@ def test_a_model_is_made_empty_and_read_back(reader):
         "labels": None,
         "pooling": None,
         "generation": 1,
+        "guide": None,
     }
     for answer in (made, reader.get(f"{MODELS}/team/new")):
         body = answer.json()

@@ -161,10 +161,10 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     ],
 )
 def test_front_matter_that_is_hostile_or_broken_is_refused_fast(text, told):
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(InvalidFrontMatter) as caught:
         parse(text)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert told in str(caught.value)
     assert lint_card(f"---\n{text}\n---\n").errors
     assert card_data(f"---\n{text}\n---\n") == {}

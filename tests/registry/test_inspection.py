@@ -240,6 +240,24 @@ def test_the_task_follows_from_the_architecture(tmp_path, architecture, task, n_
     assert (facts.task, len(facts.labels)) == (task, n_labels)
 
 
+@pytest.mark.parametrize(
+    ("modes", "choices", "pooling"),
+    [
+        ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, {}, "cls"),
+        ({"pooling_mode_max_tokens": True}, {}, "max"),
+        ({"pooling_mode_max_tokens": True}, {"pooling": "mean"}, "mean"),
+        ({"pooling_mode_weightedmean_tokens": True}, {}, "mean"),
+        ([], {}, "mean"),
+    ],
+)
+def test_pooling_is_that_of_sentence_transformers_unless_chosen(tmp_path, modes, choices, pooling):
+    files = {"1_Pooling/config.json": json.dumps(modes).encode()}
+    if choices:
+        files["bellwether.json"] = json.dumps(choices).encode()
+    folder = build_model_dir(tmp_path, files=files)
+    assert inspect_dir(folder).pooling == pooling
+
+
 @pytest.mark.parametrize("choices", [{"task": "zero-shot-classification"}, {"pooling": "cls"}])
 def test_bellwether_json_chooses(tmp_path, choices):
     files = {"bellwether.json": json.dumps(choices).encode()}

@@ -227,7 +227,9 @@ def test_every_language_reads_a_hard_text_as_it_is(tmp_path: Path, monkeypatch: 
 
 @needs_node
 @settings(
-    max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=3,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(st.text(characters, max_size=60), min_size=40, max_size=40))
 def test_any_text_comes_through_shell_and_python(

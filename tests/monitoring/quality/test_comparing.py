@@ -88,9 +88,9 @@ def test_the_largest_comparison_takes_bounded_time() -> None:
     rng = np.random.default_rng(53)
     labels = tuple(f"{i:03}" for i in range(300))
     sides = [Matrix(labels, rng.poisson(0.5, (300, 300))) for _ in range(2)]
-    started = time.perf_counter()
+    started = time.process_time()
     compare(*sides)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_boschloo_is_never_weaker_than_fisher() -> None:
