@@ -167,7 +167,8 @@ def answer_questions(view: Path, data: Path, limit: int | None, folder: Path) ->
     from inference.tasks.inputs import Question
 
     torch.manual_seed(0)
-    AutoModelForQuestionAnswering.from_pretrained(view).save_pretrained(folder)
+    model = AutoModelForQuestionAnswering.from_pretrained(view, num_labels=2)
+    model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(view).save_pretrained(folder)
     rows = load_rows(data / "qa_squad" / "xquad_en.jsonl.gz", limit)
     questions = [Question(row["question"], row["context"]) for row in rows]
@@ -195,15 +196,20 @@ def main() -> None:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
-    outcomes = [find_entities(asked.ner, asked.data, asked.limit)]
+    outcomes = [_said(find_entities(asked.ner, asked.data, asked.limit))]
     with tempfile.TemporaryDirectory() as folder:
-        outcomes.append(answer_questions(asked.ner, asked.data, asked.limit, Path(folder)))
-    for outcome in outcomes:
-        print(msgspec.json.format(msgspec.json.encode(outcome)).decode())
-        if outcome.n != outcome.n_answered + sum(outcome.refused.values()):
-            raise SystemExit("some inputs were lost")
+        answered = answer_questions(asked.ner, asked.data, asked.limit, Path(folder))
+        outcomes.append(_said(answered))
     if asked.json:
         asked.json.write_bytes(msgspec.json.encode(outcomes))
+
+
+def _said(outcome: Outcome) -> Outcome:
+    """The same, printed; ends the program where inputs were lost."""
+    print(msgspec.json.format(msgspec.json.encode(outcome)).decode(), flush=True)
+    if outcome.n != outcome.n_answered + sum(outcome.refused.values()):
+        raise SystemExit("some inputs were lost")
+    return outcome
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def train(rows: Sequence[Row], epochs: int) -> BertForTokenClassification:
             losses.append(loss.item())
         seconds = time.perf_counter() - started
         print(f"epoch {epoch + 1}: loss {sum(losses) / len(losses):.4f}, {seconds:.0f} s")
-    model.eval()
+    model.eval()  # type: ignore[no-untyped-call]
     return model
 
 
