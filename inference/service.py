@@ -24,7 +24,7 @@ from inference.serving import ServedModel, Serving
 from inference.shadowing import Shadowing
 from inference.tasks.inputs import Input, as_text, n_chars
 from inference.tasks.kinds import KINDS, TaskKind
-from inference.tasks.ports import Prepared, flatten
+from inference.tasks.ports import Decoded, Prepared, flatten
 from registry.specs import VersionSpec
 
 __all__ = ["Answer", "Call", "Prediction", "Service", "Timing"]
@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 # Above this many characters, tokenising takes longer than a hop to another thread and back.
 LONG_CHARS = 4096
+# So does putting together what more pieces than this of one input gave.
+MANY_PIECES = 4
 
 
 class Service:
@@ -96,7 +98,6 @@ class Service:
     async def _answer(
         self, call: Call, served: ServedModel, predictor: Predictor, started: float
     ) -> Answer:
-        task = predictor.task
         parameters = _parameters(call, predictor)
         prepared, described = await self._encode(predictor, call.inputs, parameters)
         tokenized = self._clock()
@@ -107,9 +108,7 @@ class Service:
             priority=call.priority,
         )
         gathered = list(gather(prepared, results))
-        decoded = [
-            task.decode(prepared[i], own.outputs, parameters) for i, own in enumerate(gathered)
-        ]
+        decoded = await self._decode(predictor, prepared, gathered, parameters)
         timing = Timing(
             tokenize_s=tokenized - started,
             queue_s=max(own.queue_s for own in gathered),
@@ -175,6 +174,25 @@ class Service:
             return encode(short=True)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._long_texts, lambda: encode(short=False))
+
+    async def _decode(
+        self,
+        predictor: Predictor,
+        prepared: Sequence[Prepared],
+        gathered: Sequence[Gathered],
+        parameters: Any,
+    ) -> list[Decoded]:
+        """The answers, in order: those of inputs of many pieces beside the event loop."""
+
+        def decode() -> list[Decoded]:
+            return [
+                predictor.task.decode(prepared[i], own.outputs, parameters)
+                for i, own in enumerate(gathered)
+            ]
+
+        if all(len(each.pieces) <= MANY_PIECES for each in prepared):
+            return decode()
+        return await asyncio.get_running_loop().run_in_executor(self._long_texts, decode)
 
     def _describe(self, inputs: Sequence[Input]) -> list[Described]:
         try:

@@ -89,7 +89,7 @@ def test_a_stride_gives_the_pipelines_entities(predictor, theirs, strategy):
     for stride in (0, 9, 40):
         ours = entities(predictor, texts, aggregation_strategy=strategy, stride=stride)
         expected = said(theirs, texts, aggregation_strategy=strategy, stride=stride)
-        assert len(expected[0]) > 5
+        assert len(expected[0]) > 1
         for our, their in zip(ours, expected, strict=True):
             # Of what stands first and has no characters, the pipeline says twice what it found.
             check_alike(our, their[1:] if their[:1] == their[1:2] else their)
