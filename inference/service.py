@@ -26,7 +26,7 @@ from inference.shadowing import Shadowing
 from inference.tally import Tally
 from inference.tasks.inputs import Input, as_text, n_chars
 from inference.tasks.kinds import KINDS, TaskKind
-from inference.tasks.ports import Prepared
+from inference.tasks.ports import Decoded, Prepared
 from registry.specs import VersionSpec
 
 __all__ = ["Answer", "Call", "Prediction", "Service", "Timing"]
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 # Above this many characters, tokenising takes longer than a hop to another thread and back.
 LONG_CHARS = 4096
+# So does putting together what more pieces than this of one input gave.
+MANY_PIECES = 4
 
 
 class Service:
@@ -104,14 +106,11 @@ class Service:
     async def _answer(
         self, call: Call, served: ServedModel, predictor: Predictor, started: float
     ) -> Answer:
-        task = predictor.task
         parameters = _parameters(call, predictor)
         prepared, described = await self._encode(predictor, call.inputs, parameters)
         tokenized = self._clock()
         gathered = await self._gather(predictor, prepared, call, parameters)
-        decoded = [
-            task.decode(prepared[i], own.outputs, parameters) for i, own in enumerate(gathered)
-        ]
+        decoded = await self._decode(predictor, prepared, gathered, parameters)
         timing = Timing(
             tokenize_s=tokenized - started,
             queue_s=max(own.queue_s for own in gathered),
@@ -198,6 +197,25 @@ class Service:
             return encode(short=True)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._long_texts, lambda: encode(short=False))
+
+    async def _decode(
+        self,
+        predictor: Predictor,
+        prepared: Sequence[Prepared],
+        gathered: Sequence[Gathered],
+        parameters: Any,
+    ) -> list[Decoded]:
+        """The answers, in order: those of inputs of many pieces beside the event loop."""
+
+        def decode() -> list[Decoded]:
+            return [
+                predictor.task.decode(prepared[i], own.outputs, parameters)
+                for i, own in enumerate(gathered)
+            ]
+
+        if all(len(each.pieces) <= MANY_PIECES for each in prepared):
+            return decode()
+        return await asyncio.get_running_loop().run_in_executor(self._long_texts, decode)
 
     def _describe(self, inputs: Sequence[Input]) -> list[Described]:
         try:

@@ -129,6 +129,22 @@ _TRUNCATIONS = {
     b'"only_first"': b"true",
     b'"only_second"': b"true",
 }
+
+
+def _entities(predictions: Sequence[Prediction], asked: Asked) -> list[Any]:
+    rows = [prediction.decoded.fields["entities"] for prediction in predictions]
+    return rows if asked.is_list else rows[0]
+
+
+def _spans(predictions: Sequence[Prediction], asked: Asked) -> Any:
+    # An object where one answer was asked for, else a list of them.
+    rows = [
+        prediction.decoded.fields.get("answers") or prediction.decoded.fields
+        for prediction in predictions
+    ]
+    return rows if asked.is_list else rows[0]
+
+
 _EMBEDDING = Shape(
     shape=_vectors, at_root=("normalize", "truncate", "dimensions", "prompt_name", "pooling")
 )
@@ -142,4 +158,6 @@ SHAPES: dict[str, Shape] = {
     "text2text-generation": Shape(shape=_texts("generated_text")),
     "summarization": Shape(shape=_texts("summary_text"), read=_unfolded),
     "translation": Shape(shape=_texts("translation_text"), read=_unfolded),
+    "token-classification": Shape(shape=_entities),
+    "question-answering": Shape(shape=_spans),
 }

@@ -76,3 +76,42 @@ class WrittenReply(PredictionReply, frozen=True, kw_only=True):
     sequences: list[str] | None = None
     n_chunks: int = 1
     levels: int = 1
+
+
+class Entity(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Characters [start, end) of the text: a group of tokens, or with `aggregation_strategy` "none"
+    one token, whose place is `index`.
+    """
+
+    score: float
+    word: str
+    start: int
+    end: int
+    entity_group: str | None = None
+    entity: str | None = None
+    index: int | None = None
+
+
+class EntitiesReply(PredictionReply, frozen=True, kw_only=True):
+    """The entities in the order of the text."""
+
+    entities: list[Entity]
+
+
+class Span(msgspec.Struct, frozen=True):
+    """Characters [start, end) of the context; empty where it holds no answer."""
+
+    answer: str
+    score: float
+    start: int
+    end: int
+
+
+class SpanReply(PredictionReply, frozen=True, kw_only=True):
+    """The likeliest answer; `answers` is there when `top_k` asked for more than one."""
+
+    answer: str
+    score: float
+    start: int
+    end: int
+    answers: list[Span] | None = None

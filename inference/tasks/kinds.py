@@ -10,17 +10,24 @@ from typing import Any
 
 from inference.tasks.answers import (
     EmbeddingReply,
+    EntitiesReply,
     FillsReply,
     LabelReply,
     PredictionReply,
     RankedReply,
+    SpanReply,
     WrittenReply,
 )
 from inference.tasks.embedding import Embedding, EmbeddingParameters
 from inference.tasks.fill_mask import FillMask, FillMaskParameters
-from inference.tasks.inputs import Comparison, Conversation, TextPair
+from inference.tasks.inputs import Comparison, Conversation, Question, TextPair
 from inference.tasks.ports import Head, LocalTask
+from inference.tasks.question_answering import QuestionAnswering, QuestionAnsweringParameters
 from inference.tasks.text_classification import TextClassification, TextClassificationParameters
+from inference.tasks.token_classification import (
+    TokenClassification,
+    TokenClassificationParameters,
+)
 from inference.tasks.writing import FIELDS, parameters_of
 from inference.tasks.zero_shot_classification import ZeroShotClassification, ZeroShotParameters
 
@@ -95,6 +102,23 @@ KINDS: dict[str, TaskKind] = {
                 reply=WrittenReply,
             )
             for name in FIELDS
+        ),
+        TaskKind(
+            name="token-classification",
+            names=frozenset({"ner"}),
+            make=TokenClassification,
+            head=Head.TOKENS,
+            item=str,
+            parameters=TokenClassificationParameters,
+            reply=EntitiesReply,
+        ),
+        TaskKind(
+            name="question-answering",
+            make=QuestionAnswering,
+            head=Head.SPANS,
+            item=Question,
+            parameters=QuestionAnsweringParameters,
+            reply=SpanReply,
         ),
     )
 }

@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import AutoModelForQuestionAnswering, AutoModelForTokenClassification
 
 from tests.conformance import environments
-from tests.inference.conftest import Plane
+from tests.inference.conftest import Plane, a_plane, behind_socket
+from tests.inference.golden.seeded import save_seeded
+from tests.inference.loaded import load
 from tests.inference.test_huggingface import PATH, url
+from tests.inference.windowed import TAGS
 
 __all__ = ["url"]
 
@@ -18,6 +22,11 @@ pytestmark = pytest.mark.skipif(
     not environments.is_wanted(), reason="BELLWETHER_CLIENTS asks for the pinned clients"
 )
 CASE_S = 60
+LABELLED = ("token-classification",)
+HEADS = {
+    "token-classification": AutoModelForTokenClassification,
+    "question-answering": AutoModelForQuestionAnswering,
+}
 SCRIPT = """
 import json, sys
 from huggingface_hub import InferenceClient, __version__
@@ -78,3 +87,48 @@ def test_a_pinned_client_classifies_and_reads_our_errors(
     assert "team/other" in said["unknown"][1]
     assert said["key"][0] == 401
     assert {record.dialect for record in plane.recorder.records} == {"huggingface"}
+
+
+FINDING = """
+import json, sys
+from huggingface_hub import InferenceClient, __version__
+
+url, task = sys.argv[1:]
+client = InferenceClient(model=url, token="good-key", timeout=10)
+text = "Ada Lovelace met Charles Babbage in London."
+if task == "token-classification":
+    found = client.token_classification(text)
+    spans = [[text[each.start:each.end], each.entity_group, each.score] for each in found]
+else:
+    one = client.question_answering(question="Who?", context=text)
+    several = client.question_answering(question="Who?", context=text, top_k=2)
+    spans = [[text[each.start:each.end], each.answer, each.score] for each in [one, *several]]
+print(json.dumps({"version": __version__, "spans": spans}))
+"""
+
+
+@pytest.mark.parametrize("version", environments.VERSIONS)
+@pytest.mark.parametrize("task", ["token-classification", "question-answering"])
+def test_a_pinned_client_finds_entities_and_answers(
+    clean: dict[str, str], tmp_path: Path, version: str, task: str
+) -> None:
+    named: dict[str, Any] = {"id2label": dict(enumerate(TAGS))} if task in LABELLED else {}
+    view = save_seeded(tmp_path / "view", "bert", HEADS[task], **named)
+    python = environments.prepare(version) / "python"
+    predictor = load(view, task, TAGS if named else ())
+    with a_plane(predictor=predictor) as plane, behind_socket(plane) as url:
+        done = subprocess.run(
+            [python, "-W", "ignore", "-c", FINDING, f"{url}/models/team/tiny", task],
+            capture_output=True,
+            text=True,
+            timeout=CASE_S,
+            env=clean,
+        )
+    assert done.returncode == 0, done.stderr
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    assert said["version"] == version
+    assert said["spans"]
+    for span, named_by, score in said["spans"]:
+        assert span
+        assert 0 < score <= 1
+        assert named_by in ({"PER", "LOC", "ORG"} if task in LABELLED else {span})
