@@ -57,7 +57,7 @@ class JobsView(ListAPIView[Job]):
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         assert self.paginator is not None  # noqa: S101 - the project sets one
-        self.paginator.ordering = ("-created_at", "-id")  # type: ignore[union-attr]
+        self.paginator.ordering = ("-created_at", "-id")  # type: ignore[attr-defined]
         return super().get(request, *args, **kwargs)
 
     def get_queryset(self) -> QuerySet[Job]:

@@ -27,7 +27,10 @@ async def leased(claim: Claim, clock: Clock, *, rests: bool = False) -> AsyncIte
     try:
         yield
     except asyncio.CancelledError:
-        await asyncio.shield(in_thread(lambda: _give_back(claim, clock)))
+        try:
+            await asyncio.shield(in_thread(lambda: _give_back(claim, clock)))
+        except Exception:
+            log.exception("job %s was not given back: its lease runs out", claim.id)
         raise
     except DatabaseUnavailable:
         # Nothing can be told: the lease runs out, and whoever comes then goes on.

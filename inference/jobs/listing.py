@@ -168,7 +168,7 @@ def _not_here() -> JobFilesLost:
 def _lines(job_id: UUID) -> Iterator[bytes]:
     chunks = JobChunk.objects.filter(job=job_id, results__isnull=False).order_by("index")
     for results in chunks.values_list("results", flat=True).iterator(chunk_size=20):
-        yield b"".join(json.dumps(each).encode() + b"\n" for each in results)
+        yield b"".join(json.dumps(each).encode() + b"\n" for each in results or ())
 
 
 def as_json(view: JobView) -> dict[str, Any]:

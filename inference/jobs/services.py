@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q
+from django.db.models.functions import Greatest
 
 from access.errors import BellwetherError
 from inference.errors import JobConflict, JobGaveUp, JobNotFound
@@ -274,7 +275,10 @@ def fail(claim: Claim, error: BellwetherError, *, now: datetime) -> None:
 def release(claim: Claim) -> None:
     """Give an unfinished job back, not counting the attempt: another process takes it at once."""
     held(claim).update(
-        state=JobState.QUEUED, owner="", leased_until=None, n_attempts=F("n_attempts") - 1
+        state=JobState.QUEUED,
+        owner="",
+        leased_until=None,
+        n_attempts=Greatest(F("n_attempts") - 1, 0),
     )
 
 
