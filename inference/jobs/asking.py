@@ -22,7 +22,7 @@ CALL_TIMEOUT_S = 300.0
 _NO_PARAMETERS = msgspec.Raw(b"{}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asker:
     """For whom rows are answered, and by which model; `quiet_s` says for how long no person was."""
 
@@ -31,10 +31,11 @@ class Asker:
     key_id: str
     request_id: str
     quiet_s: Callable[[], float]
+    last_call_s: float = 0.0
 
     @property
     def pace(self) -> Pace:
-        return choose_pace(self.quiet_s())
+        return choose_pace(self.quiet_s(), self.last_call_s)
 
     async def answer(self, rows: Sequence[Row]) -> list[Answered | BadRow]:
         """One outcome for each row, in order.
@@ -47,8 +48,9 @@ class Asker:
             pace, started = self.pace, time.monotonic()
             some = rows[len(outcomes) : len(outcomes) + pace.n_texts]
             outcomes += await self._answer(some)
+            self.last_call_s = time.monotonic() - started
             if pace.rest:
-                await asyncio.sleep(pace.rest * (time.monotonic() - started))
+                await asyncio.sleep(pace.rest * self.last_call_s)
         return outcomes
 
     async def _answer(self, rows: Sequence[Row]) -> list[Answered | BadRow]:

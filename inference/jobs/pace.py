@@ -44,11 +44,19 @@ class Pace:
 
 # At most half the smallest queue (BELLWETHER_MAX_QUEUE): what jobs may fill.
 ALONE = Pace(n_texts=32, n_rows=256, rest=0.0)
-BESIDE_PEOPLE = Pace(n_texts=1, n_rows=16, rest=1.0)
+BESIDE_PEOPLE = Pace(n_texts=1, n_rows=8, rest=1.0)
+# Where people leave no room, the queue lets a job have one small batch a second: it is not lost
+# on a single text, and waiting was pause enough.
+IN_A_CROWD = Pace(n_texts=4, n_rows=8, rest=0.0)
+CROWDED_S = 0.4
 # People who were there a moment ago are expected back.
 EXPECTED_S = 5.0
 
 
-def choose_pace(quiet_s: float) -> Pace:
-    """How to go on when the last answer to a person is `quiet_s` seconds old."""
-    return BESIDE_PEOPLE if quiet_s < EXPECTED_S else ALONE
+def choose_pace(quiet_s: float, last_call_s: float) -> Pace:
+    """How to go on when the last answer to a person is `quiet_s` seconds old, and the job's own
+    last call took `last_call_s`.
+    """
+    if quiet_s >= EXPECTED_S:
+        return ALONE
+    return IN_A_CROWD if last_call_s >= CROWDED_S else BESIDE_PEOPLE

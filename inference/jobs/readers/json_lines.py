@@ -8,6 +8,8 @@ from inference.jobs.readers.lines import Line, Lines
 from inference.jobs.readers.plain import decoded
 from inference.jobs.rows import MAX_COLUMNS, BadRow, Fault, Layout, Read, Row
 
+_LONGEST_LABEL = 256
+
 
 def read(lines: Lines, layout: Layout) -> Iterator[Read]:
     """Every line that is not blank."""
@@ -56,7 +58,9 @@ def label_of(value: object) -> str | None:
     """A label as text: a class's name or number; None where none is known."""
     if value is None or value == "":
         return None
-    return str(value)
+    # No database takes NUL or half of a surrogate pair, and no class is called so.
+    text = str(value)[:_LONGEST_LABEL].replace("\0", "?")
+    return text.encode("utf-8", "replace").decode()
 
 
 class _TwiceNamed(ValueError):

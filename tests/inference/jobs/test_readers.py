@@ -222,6 +222,12 @@ def test_labels_are_texts_whatever_they_were(tmp_path):
     assert [read.row.label for read in reads] == ["1", "POSITIVE", None]
 
 
+def test_labels_that_no_database_takes_are_made_harmless(tmp_path):
+    data = b'{"text": "a", "y": "\\ud800\\u0000b"}\n{"text": "a", "y": [1]}\n'
+    reads = read_all(looked(tmp_path, data, "jsonl", label="y"))
+    assert [read.row.label for read in reads] == ["??b", "[1]"]
+
+
 def test_a_gzip_bomb_is_refused_while_it_is_small(tmp_path):
     bomb = gzip.compress(bytes(4 * unpacking.FREE_BYTES))
     with pytest.raises(JobFileRefused, match="200 times its size"):
