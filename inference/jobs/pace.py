@@ -44,7 +44,7 @@ class Pace:
 
 # At most half the smallest queue (BELLWETHER_MAX_QUEUE): what jobs may fill.
 ALONE = Pace(n_texts=32, n_rows=256, rest=0.0)
-BESIDE_PEOPLE = Pace(n_texts=1, n_rows=8, rest=1.0)
+BESIDE_PEOPLE = Pace(n_texts=1, n_rows=8, rest=2.0)
 # Where people leave no room, the queue lets a job have one small batch a second: it is not lost
 # on a single text, and waiting was pause enough.
 IN_A_CROWD = Pace(n_texts=4, n_rows=8, rest=0.0)

@@ -10,6 +10,7 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from access.services import create_key
+from inference.errors import JobNotFound
 from inference.jobs import files, services, storage
 from inference.jobs.files import Order
 from inference.jobs.looking import Wanted
@@ -244,3 +245,9 @@ def test_the_number_of_rows_in_a_list_costs_no_more_queries(django_assert_max_nu
     assert JobFile.objects.count() == 10
     with django_assert_max_num_queries(6):
         assert len(boss.get(JOBS).json()["results"]) == 10
+
+
+def test_the_classic_dialect_sends_whoever_asks_for_a_files_job_to_the_right_place():
+    job_id = make_job("k")
+    with pytest.raises(JobNotFound, match=f"GET /api/v1/jobs/{job_id}"):
+        services.load_job(str(job_id), key_id="k", now=NOW)
