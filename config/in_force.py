@@ -29,6 +29,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "BELLWETHER_MAX_BODY_BYTES",
         "BELLWETHER_MAX_INPUTS",
         "BELLWETHER_MAX_JOB_INPUTS",
+        "BELLWETHER_MAX_JOB_BYTES",
         "BELLWETHER_MAX_TEXT_CHARS",
         "BELLWETHER_TIMEOUT_S",
     ),

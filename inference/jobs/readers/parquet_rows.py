@@ -55,9 +55,10 @@ def read(path: Path, place: Place, layout: Layout, limits: Limits) -> Iterator[R
     file = open_file(path, limits)
     first_group, start = _group_at(file.metadata, place.offset)
     groups = list(range(first_group, file.metadata.num_row_groups))
+    n_rows = _batch_rows(file.metadata)
     number = start
     try:
-        for batch in file.iter_batches(batch_size=BATCH_ROWS, row_groups=groups):
+        for batch in file.iter_batches(batch_size=n_rows, row_groups=groups):
             if batch.nbytes > MAX_BATCH_BYTES:
                 raise refused(f"rows {number + 1} to {number + len(batch)} are too large")
             for read in _rows(batch, number, layout):
@@ -68,6 +69,13 @@ def read(path: Path, place: Place, layout: Layout, limits: Limits) -> Iterator[R
         raise refused(f"it is damaged after row {number}: {error!s:.200}") from error
     finally:
         file.close()
+
+
+def _batch_rows(metadata: Any) -> int:
+    """Rows to read at once: a value that a whole group has in common unpacks once for each row."""
+    groups = (metadata.row_group(index) for index in range(metadata.num_row_groups))
+    largest = max((group.total_byte_size for group in groups), default=0)
+    return int(max(1, min(BATCH_ROWS, MAX_BATCH_BYTES // max(1, largest))))
 
 
 def _group_at(metadata: Any, offset: int) -> tuple[int, int]:

@@ -281,6 +281,13 @@ def test_parquet_without_a_column_of_texts_is_refused(tmp_path, columns, message
         looked(tmp_path, parquet_of(tmp_path / "p", columns), "parquet")
 
 
+def test_one_huge_text_in_many_rows_of_parquet_is_read_a_few_rows_at_a_time(tmp_path):
+    data = parquet_of(tmp_path / "p", {"text": ["x" * 20_000_000] * 40}, group=40)
+    assert len(data) < 25_000_000
+    reads = read_all(looked(tmp_path, data, "parquet"))
+    assert faults_of(reads) == [(n, "text_too_long") for n in range(1, 41)]
+
+
 @pytest.mark.parametrize("cut", [10, 500, 900])
 def test_damaged_parquet_is_refused(tmp_path, cut):
     data = parquet_of(tmp_path / "p", {"text": [f"text {n}" for n in range(300)]})
