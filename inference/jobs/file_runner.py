@@ -162,10 +162,7 @@ class FileRun:
 
     async def _give_labels(self, labels: Sequence[TrueLabel]) -> None:
         n_refused = await in_thread(lambda: self._give_tries(labels))
-        n_taken = len(labels) - n_refused
-        await in_thread(
-            lambda: files.labels_given(self._claim.id, n_taken=n_taken, n_refused=n_refused)
-        )
+        await in_thread(lambda: files.labels_given(self._claim.id, labels, n_refused=n_refused))
 
     def _give_tries(self, labels: Sequence[TrueLabel]) -> int:
         """How many labels were not taken in the end."""

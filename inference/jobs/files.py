@@ -181,16 +181,23 @@ def keep_chunk(
             input_line=progress.place.line,
             segments=[astuple(segment) for segment in progress.segments],
             n_bytes_read=progress.n_bytes_read,
-            pending_labels=[[str(each.prediction_id), each.label] for each in labels],
+            pending_labels=_as_json(labels),
             worked_s=F("worked_s") + worked_s,
         )
     return True
 
 
-def labels_given(job_id: UUID, *, n_taken: int, n_refused: int) -> None:
-    """The labels that waited were given."""
-    JobFile.objects.filter(pk=job_id).update(
-        n_labels=F("n_labels") + n_taken,
+def _as_json(labels: Sequence[TrueLabel]) -> list[list[str]]:
+    return [[str(each.prediction_id), each.label] for each in labels]
+
+
+def labels_given(job_id: UUID, labels: Sequence[TrueLabel], *, n_refused: int) -> None:
+    """Of the labels that waited `n_refused` were not taken, the others were.
+
+    Nothing happens where others wait by now: another process has given these, too.
+    """
+    JobFile.objects.filter(pk=job_id, pending_labels=_as_json(labels)).update(
+        n_labels=F("n_labels") + len(labels) - n_refused,
         n_labels_refused=F("n_labels_refused") + n_refused,
         pending_labels=[],
     )

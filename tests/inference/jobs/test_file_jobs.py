@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -15,7 +16,10 @@ import pytest
 from access.database import in_thread
 from inference.errors import JobConflict, JobDiskFull, JobFileRefused
 from inference.jobs import files, listing, services, storage
+from inference.jobs.asking import Asker
+from inference.jobs.file_runner import FileRun, open_rows
 from inference.jobs.files import Order
+from inference.jobs.labels import TrueLabel, give_nowhere
 from inference.jobs.looking import Wanted
 from inference.jobs.models import Job, JobFile, JobState
 from inference.jobs.pruning import prune_jobs
@@ -256,6 +260,18 @@ def test_labels_that_a_crash_left_are_given_by_the_next_process(plane):
     assert job.file.n_labels == 2
 
 
+def test_labels_that_another_process_has_put_there_stay(plane):
+    job_id = make_job(csv_of([["text", "y"], ["good", "a"]]), "csv", label="y")
+    before = TrueLabel(UUID("01900000-0000-7000-8000-000000000000"), "before")
+    after = TrueLabel(UUID("01900000-0000-7000-8000-000000000001"), "after")
+    row = JobFile.objects.filter(pk=job_id)
+    row.update(pending_labels=[[str(after.prediction_id), after.label]])
+    files.labels_given(job_id, [before], n_refused=0)
+    assert (row.get().n_labels, len(row.get().pending_labels)) == (0, 1)
+    files.labels_given(job_id, [after], n_refused=0)
+    assert (row.get().n_labels, row.get().pending_labels) == (1, [])
+
+
 def test_a_full_disk_pauses_the_job_and_it_goes_on_where_there_is_room(plane):
     job_id = make_job(b"good\nbad\n", "text")
     folder = storage.folder_of(files.get_root(), job_id)
@@ -378,3 +394,58 @@ def test_old_jobs_go_with_their_files_and_leftovers_too(home, settings):
     assert storage.folder_of(files.get_root(), waiting).is_here()
     assert not incoming.exists()
     assert not rowless.exists()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_work_that_ends_anywhere_leaves_each_row_once(plane, seed):
+    """What ends is not told and gives nothing back; its threads may write on, as a process does
+    that was only taken for dead.
+    """
+    rng = random.Random(seed)
+    texts = [f"text {n}" if n % 90 else "" for n in range(1500)]
+    job_id = make_job(packed("\n".join(texts).encode()), "text")
+    rows = Job.objects.filter(pk=job_id)
+
+    async def work(owner: str, n_steps: int | None) -> None:
+        rows_free = {"leased_until": datetime.now(UTC) - timedelta(seconds=1), "n_attempts": 0}
+        await in_thread(lambda: rows.update(**rows_free))
+        claim = await in_thread(
+            lambda: services.claim(owner, now=datetime.now(UTC), sees=files.sees)
+        )
+        if claim is None:
+            return
+        found = await in_thread(lambda: files.load_work(job_id))
+        asker = Asker(plane.service, MODEL, "k", "r", lambda: float("inf"))
+        opened = open_rows(found)
+        run = FileRun(
+            claim,
+            found,
+            opened,
+            asker=asker,
+            give=give_nowhere,
+            clock=lambda: datetime.now(UTC),
+            segment=owner,
+        )
+        task = asyncio.create_task(run.run())
+        while not task.done() and n_steps != 0:
+            await asyncio.sleep(0)
+            n_steps = None if n_steps is None else n_steps - 1
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        opened.close()
+
+    async def end_often() -> None:
+        for n in range(12):
+            await work(f"{seed}-{n}", rng.randrange(1, 4000))
+        await work(f"{seed}-last", None)
+
+    asyncio.run(end_often())
+    job = rows.select_related("file").get()
+    assert (job.state, job.n_inputs) == (JobState.COMPLETED, 1500)
+    lines = gzip.decompress(results(job)).decode().splitlines()[1:]
+    assert [int(line.split("\t")[0]) for line in lines] == [
+        n + 1 for n, text in enumerate(texts) if text
+    ]
+    assert [each["line"] for each in errors(job)] == [
+        n + 1 for n, text in enumerate(texts) if not text
+    ]
