@@ -18,6 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action
 from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanWidget,
@@ -43,6 +44,10 @@ _DOWNLOADS = {"results": results_of, "errors": errors_of}
 class JobForm(forms.Form):
     """Which model answers a file, and how the file is read."""
 
+    # With the theme's own widget: its script writes the file's name into the text field beside it.
+    file = forms.FileField(
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.jsonl,.ndjson,.parquet,.txt,.gz"})
+    )
     model = forms.ChoiceField(widget=UnfoldAdminSelectWidget())
     format = forms.ChoiceField(
         choices=[(each.value, each.value) for each in Format], widget=UnfoldAdminSelectWidget()
