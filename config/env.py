@@ -119,6 +119,12 @@ SETTINGS: tuple[Setting, ...] = (
         "BELLWETHER_MAX_JOB_INPUTS", "10000", at_least(1), "Most texts in one asynchronous job."
     ),
     Setting(
+        "BELLWETHER_MAX_JOB_BYTES",
+        "1073741824",
+        at_least(1024),
+        "Largest file of a job, in bytes as it is sent; unpacked it may have ten times as many.",
+    ),
+    Setting(
         "BELLWETHER_MAX_TEXT_CHARS", "100000", at_least(1), "Longest single text, in characters."
     ),
     Setting(

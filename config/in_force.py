@@ -31,6 +31,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "BELLWETHER_CACHE_S",
         "BELLWETHER_MAX_INPUTS",
         "BELLWETHER_MAX_JOB_INPUTS",
+        "BELLWETHER_MAX_JOB_BYTES",
         "BELLWETHER_MAX_TEXT_CHARS",
         "BELLWETHER_TIMEOUT_S",
     ),

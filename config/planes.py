@@ -17,6 +17,7 @@ from access.asgi import admit
 from access.entrance import get_gate
 from access.errors import BellwetherError
 from config import vitals
+from config.labels import give_labels
 from config.middleware import App, BufferedBody, Observed
 from config.wsgi import application as django_application
 from inference import metrics
@@ -35,7 +36,9 @@ from inference.http.oip import OipDialect
 from inference.http.openai import OpenAIDialect
 from inference.http.operations import Operations
 from inference.http.tokenizing import Tokenizing
-from inference.jobs.runner import JobRunner
+from inference.jobs import uploads as job_files
+from inference.jobs.pace import Attention
+from inference.jobs.runner import FileJobs, JobRunner
 from inference.journal import Journal
 from inference.passes import PassRunner
 from inference.reconciler import Reconciler
@@ -81,15 +84,18 @@ class Planes:
             self.serving, self.writer, is_busy=lambda: self.service.n_running > 0
         )
         describer = _describer()
+        attention = Attention(self.writer)
         self.service = Service(
             self.serving,
             self.engine,
-            self.writer,
+            attention,
             describer=describer,
             shadowing=self.shadowing,
             memory=_memory(),
         )
-        self.jobs = JobRunner(self.service)
+        self.jobs = JobRunner(
+            self.service, files=FileJobs(quiet_s=attention.quiet_s, give=give_labels)
+        )
         unheard = MemoryRecorder()
         # Its answers are for references: no journal, no metrics, no shadows.
         self.aside = Service(
@@ -178,9 +184,9 @@ def build() -> Observed:
     management = BufferedBody(wsgi, MAX_MANAGEMENT_BODY)
     inference = routes(planes.endpoints(), admit, max_body_bytes=settings.BELLWETHER_MAX_BODY_BYTES)
     of_hub = hub.Hub(hub.routes(), admit, ErrorTable(status_of, headers_of))
-    archives = uploads.routes(admit, _refuse)
+    streamed = [*uploads.routes(admit, _refuse), *job_files.routes(admit, _refuse)]
     app = Starlette(
-        routes=[*inference, of_hub, *archives, Mount("/", management)], lifespan=planes.running
+        routes=[*inference, of_hub, *streamed, Mount("/", management)], lifespan=planes.running
     )
     return Observed(app)
 

@@ -11,6 +11,7 @@ from inference.http.openai import OpenAIDialect
 from inference.http.openapi import describe
 from inference.http.operations import Operations
 from inference.http.tokenizing import Tokenizing
+from inference.jobs import job_schema
 from registry.api import archive_schema
 
 
@@ -19,7 +20,8 @@ def add_inference_plane(
 ) -> dict[str, Any]:
     """Add the inference plane's paths: a drf-spectacular postprocessing hook."""
     paths, schemas = describe(documented_endpoints())
-    for path, operations in [*paths.items(), *archive_schema.PATHS.items()]:
+    beside = {**archive_schema.PATHS, **job_schema.PATHS}
+    for path, operations in [*paths.items(), *beside.items()]:
         result["paths"].setdefault(path, {}).update(operations)
     result["components"].setdefault("schemas", {}).update(schemas)
     return result

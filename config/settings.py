@@ -27,6 +27,7 @@ BELLWETHER_CACHE_BYTES: int = VALUES["BELLWETHER_CACHE_BYTES"]
 BELLWETHER_CACHE_S: int = VALUES["BELLWETHER_CACHE_S"]
 BELLWETHER_MAX_INPUTS: int = VALUES["BELLWETHER_MAX_INPUTS"]
 BELLWETHER_MAX_JOB_INPUTS: int = VALUES["BELLWETHER_MAX_JOB_INPUTS"]
+BELLWETHER_MAX_JOB_BYTES: int = VALUES["BELLWETHER_MAX_JOB_BYTES"]
 BELLWETHER_MAX_TEXT_CHARS: int = VALUES["BELLWETHER_MAX_TEXT_CHARS"]
 BELLWETHER_DEVICE: str = VALUES["BELLWETHER_DEVICE"]
 BELLWETHER_DTYPE: str = VALUES["BELLWETHER_DTYPE"]
@@ -219,6 +220,9 @@ SPECTACULAR_SETTINGS = {
         "GivenStatusEnum": ["recorded", "revised", "unchanged", "second_opinion"],
         "NotificationStateEnum": "monitoring.models.NotificationState",
         "SeverityEnum": ["info", "warning", "critical"],
+        "JobStateEnum": "inference.jobs.models.JobState",
+        "JobAskedEnum": ["pause", "cancel"],
+        "JobFormatEnum": ["csv", "jsonl", "parquet", "text"],
         "DeploymentStateEnum": ["committed", "preparing", "failed"],
         "RefKindEnum": ["branch", "tag", "alias"],
         "VersionKindEnum": ["files", "remote"],
@@ -227,6 +231,7 @@ SPECTACULAR_SETTINGS = {
     # In the order of the loop.
     "TAGS": [
         {"name": "predict", "description": "Ask a model."},
+        {"name": "jobs", "description": "Ask a model about a whole file."},
         {"name": "feedback", "description": "Say what was true."},
         {"name": "quality", "description": "Read how good a model is, with intervals."},
         {"name": "alerts", "description": "What fires, who is told, and what nobody is told."},

@@ -24,6 +24,7 @@ urlpatterns = [
     path("api/v1/schema", SpectacularAPIView.as_view(**OPEN), name="schema"),
     path("api/v1/", include("access.api.urls")),
     path("api/v1/", include("registry.api.urls")),
+    path("api/v1/", include("inference.api.urls")),
     path("api/v1/", include("monitoring.api.urls")),
     *classic_urlpatterns,
 ]

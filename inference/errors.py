@@ -18,6 +18,9 @@ InferenceError
 │   ├── UnsupportedMediaType a body of a kind that is not read here
 │   ├── PathNotAccepted      a server path where a registered name belongs
 │   ├── JobNotFound          no such job
+│   ├── JobConflict          the job's state does not allow this
+│   ├── JobFileRefused       a file that is not what it should be, or may not be
+│   ├── JobFormatUnavailable a format whose package is not installed
 │   └── VersionNotLoaded     the version asked for by pin is not in memory here
 ├── Unavailable              the server's state; trying again can help
 │   ├── QueueFull            refused at the door; `retry_after_s` is the predicted wait
@@ -30,6 +33,8 @@ InferenceError
 │   ├── RemoteRefused        it refuses the server: its address, its state or the token
 │   └── RemoteInvalidAnswer  its answer is not what the version promises
 ├── InputFailed              the forward pass fails on this input, alone
+├── JobDiskFull              no room for a job's files
+├── JobFilesLost             a job's files are missing or damaged
 ├── JobGaveUp                a job during which the server stopped too often
 ├── InternalError            a bug: the caller sees a request id, the log has the rest
 └── RequestCancelled         the client hung up (seen in logs and metrics only)
@@ -112,6 +117,18 @@ class JobNotFound(RequestError):
     code = "job_not_found"
 
 
+class JobConflict(RequestError):
+    code = "job_conflict"
+
+
+class JobFileRefused(RequestError):
+    code = "job_file_refused"
+
+
+class JobFormatUnavailable(RequestError):
+    code = "job_format_unavailable"
+
+
 class VersionNotLoaded(RequestError):
     code = "version_not_loaded"
 
@@ -162,6 +179,14 @@ class InputFailed(InferenceError):
 
 class RequestCancelled(InferenceError):
     code = "request_cancelled"
+
+
+class JobDiskFull(InferenceError):
+    code = "job_disk_full"
+
+
+class JobFilesLost(InferenceError):
+    code = "job_files_lost"
 
 
 class JobGaveUp(InferenceError):

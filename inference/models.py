@@ -1,5 +1,5 @@
 """Tables of the inference app."""
 
-from inference.jobs.models import Job, JobChunk, JobState
+from inference.jobs.models import Job, JobChunk, JobFile, JobState
 
-__all__ = ["Job", "JobChunk", "JobState"]
+__all__ = ["Job", "JobChunk", "JobFile", "JobState"]

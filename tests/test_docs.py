@@ -292,7 +292,7 @@ def test_samples_are_sound(page: Path) -> None:
         for sample in blocks(page, kind):
             for line in re.findall(r"^\$ make (.*)$", sample, re.M):
                 assert {word for word in line.split() if "=" not in word} <= targets
-            assert set(re.findall(r"manage\.py (\w+)", sample)) <= set(get_commands())
+            assert set(re.findall(r"manage\.py ([\w-]+)", sample)) <= set(get_commands())
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ JobStatus = Literal["processing", "completed", "failed"]
 _SHOWN_STATES: dict[JobState, JobStatus] = {
     JobState.COMPLETED: "completed",
     JobState.FAILED: "failed",
+    JobState.CANCELLED: "failed",
 }
 
 

@@ -130,6 +130,9 @@ STATUS: Mapping[str, int] = {
     "unsupported_media_type": 415,
     "path_not_accepted": 422,
     "job_not_found": 404,
+    "job_conflict": 409,
+    "job_file_refused": 422,
+    "job_format_unavailable": 501,
     "version_not_loaded": 409,
     # the server's state
     "queue_full": 429,
@@ -142,6 +145,8 @@ STATUS: Mapping[str, int] = {
     "shutting_down": 503,
     "database_unavailable": 503,
     "job_gave_up": 500,
+    "job_disk_full": 507,
+    "job_files_lost": 500,
     # the input, or nobody there to answer
     "input_failed": 500,
     "request_cancelled": 499,

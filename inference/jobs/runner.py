@@ -2,29 +2,51 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 
 from access.database import in_thread
-from access.errors import BellwetherError, DatabaseUnavailable
+from access.errors import DatabaseUnavailable
 from inference.engine.limits import Priority
-from inference.errors import InputFailed, InternalError, Unavailable
+from inference.errors import InputFailed, Unavailable
+from inference.jobs import files as job_files
 from inference.jobs import services
+from inference.jobs.asking import Asker
+from inference.jobs.file_runner import FileRun, open_rows
+from inference.jobs.labels import GiveLabels, give_nowhere
+from inference.jobs.leasing import leased
 from inference.jobs.services import Claim
 from inference.service import Answer, Call, Service
 
 log = logging.getLogger(__name__)
+Idle = Callable[[], Awaitable[None]]
 
 IDLE_S = 0.25
+FILES_IDLE_S = 1.0
 # A chunk that the engine cannot take now is tried again for as long as the model may be away.
 RETRY_S = 0.5
 MAX_UNAVAILABLE_S = 600.0
 CHUNK_TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileJobs:
+    """What working on files takes besides: `quiet_s` says for how long nobody was answered but
+    jobs, `give` takes true labels. Files are worked on by workers of their own, since one may take
+    hours.
+    """
+
+    quiet_s: Callable[[], float] = lambda: float("inf")
+    give: GiveLabels = give_nowhere
+    n_workers: int = 2
+    name_segment: Callable[[], str] = lambda: uuid4().hex
 
 
 class JobRunner:
@@ -35,16 +57,24 @@ class JobRunner:
         service: Service,
         *,
         n_workers: int = 2,
+        files: FileJobs | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._service, self._n_workers, self._clock = service, n_workers, clock
+        self._files = files
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        self._tasks = [
-            asyncio.create_task(self._work(str(uuid4()))) for _ in range(self._n_workers)
+        turns: list[tuple[Callable[[], Awaitable[bool]], Idle]] = [
+            (partial(self._turn, str(uuid4())), self._idle) for _ in range(self._n_workers)
         ]
+        if (files := self._files) is not None:
+            turns += [
+                (partial(self._file_turn, str(uuid4()), files), _files_idle)
+                for _ in range(files.n_workers)
+            ]
+        self._tasks = [asyncio.create_task(self._work(turn, idle)) for turn, idle in turns]
 
     def wake(self) -> None:
         self._wake.set()
@@ -55,38 +85,57 @@ class JobRunner:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _work(self, owner: str) -> None:
+    async def _work(self, turn: Callable[[], Awaitable[bool]], idle: Idle) -> None:
+        """Take turns for ever; `idle` after one that found nothing to do."""
         while True:
+            has_worked = False
             try:
-                claim = await in_thread(lambda: services.claim(owner, now=self._clock()))
-                if claim is not None:
-                    await self._run(claim)
-                    continue
+                has_worked = await turn()
             except (Unavailable, DatabaseUnavailable):
                 log.warning("jobs wait: the database does not answer")
             except Exception:
                 log.exception("a job worker failed; it goes on with the next job")
-            await self._idle()
+            if not has_worked:
+                await idle()
+
+    async def _turn(self, owner: str) -> bool:
+        claim = await in_thread(lambda: services.claim(owner, now=self._clock()))
+        if claim is not None:
+            async with leased(claim, self._clock):
+                await self._run_chunks(claim)
+        return claim is not None
+
+    async def _file_turn(self, owner: str, files: FileJobs) -> bool:
+        claim = await in_thread(
+            lambda: services.claim(owner, now=self._clock(), sees=job_files.sees)
+        )
+        if claim is not None:
+            async with leased(claim, self._clock, rests=True):
+                await self._run_file(claim, files)
+        return claim is not None
 
     async def _idle(self) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), IDLE_S)
         self._wake.clear()
 
-    async def _run(self, claim: Claim) -> None:
-        beating = asyncio.create_task(self._keep_lease(claim))
+    async def _run_file(self, claim: Claim, files: FileJobs) -> None:
+        work = await in_thread(lambda: job_files.load_work(claim.id))
+        asker = Asker(self._service, claim.model, claim.key_id, claim.request_id, files.quiet_s)
+        rows = await asyncio.to_thread(open_rows, work)
         try:
-            await self._run_chunks(claim)
-        except asyncio.CancelledError:
-            await asyncio.shield(in_thread(lambda: services.release(claim)))
-            raise
-        except BellwetherError as error:
-            await self._fail(claim, error)
-        except Exception:
-            log.exception("bug in job %s", claim.id)
-            await self._fail(claim, InternalError.during(claim.request_id))
+            run = FileRun(
+                claim,
+                work,
+                rows,
+                asker=asker,
+                give=files.give,
+                clock=self._clock,
+                segment=files.name_segment(),
+            )
+            await run.run()
         finally:
-            beating.cancel()
+            rows.close()
 
     async def _run_chunks(self, claim: Claim) -> None:
         while chunk := await in_thread(lambda: services.next_chunk(claim)):
@@ -95,7 +144,12 @@ class JobRunner:
             results = [result(text, answer, at) for at, text in enumerate(texts)]
             if not await in_thread(self._finisher(claim, index, results)):
                 return  # Another process has taken the job over: it has the rest.
+            if await in_thread(lambda: self._settle(claim)):
+                return
         await in_thread(lambda: services.complete(claim, now=self._clock()))
+
+    def _settle(self, claim: Claim) -> bool:
+        return services.settle(claim.id, now=self._clock(), owner=claim.owner)
 
     def _finisher(
         self, claim: Claim, index: int, results: list[dict[str, Any]]
@@ -125,15 +179,9 @@ class JobRunner:
             await asyncio.sleep(RETRY_S)
             waited_s += RETRY_S
 
-    async def _keep_lease(self, claim: Claim) -> None:
-        while True:
-            await asyncio.sleep(services.LEASE_S / 3)
-            with suppress(Unavailable, DatabaseUnavailable):
-                await in_thread(lambda: services.renew(claim, now=self._clock()))
 
-    async def _fail(self, claim: Claim, error: BellwetherError) -> None:
-        log.warning("job %s failed: %s", claim.id, error.code)
-        await in_thread(lambda: services.fail(claim, error, now=self._clock()))
+async def _files_idle() -> None:
+    await asyncio.sleep(FILES_IDLE_S)
 
 
 def _located(error: InputFailed) -> InputFailed:
