@@ -34,6 +34,8 @@ from inference.http.limits import RequestLimits
 from inference.http.native import NativeDialect
 from inference.http.oip import OipDialect
 from inference.http.openai import OpenAIDialect
+from inference.http.openai_text import OpenAIText
+from inference.http.openai_writer import ServiceWriter
 from inference.http.operations import Operations
 from inference.http.tokenizing import Tokenizing
 from inference.jobs import uploads as job_files
@@ -125,6 +127,7 @@ class Planes:
             *ClassicDialect(self.service, limits, self.jobs, model).endpoints(),
             *HuggingFaceDialect(self.service, limits).endpoints(),
             *OipDialect(self.service, limits, operations.reasons, operations.models).endpoints(),
+            *OpenAIText(ServiceWriter(self.service), limits).endpoints(),
             *OpenAIDialect(self.service, limits).endpoints(),
             *operations.endpoints(),
         ]

@@ -8,6 +8,7 @@ from inference.http.huggingface import HuggingFaceDialect
 from inference.http.native import NativeDialect
 from inference.http.oip import OipDialect
 from inference.http.openai import OpenAIDialect
+from inference.http.openai_text import OpenAIText
 from inference.http.openapi import describe
 from inference.http.operations import Operations
 from inference.http.tokenizing import Tokenizing
@@ -36,6 +37,7 @@ def documented_endpoints() -> list[Endpoint[Any]]:
         *ClassicDialect(absent, absent, absent, "").endpoints(),
         *HuggingFaceDialect(absent, absent).endpoints(),
         *OipDialect(absent, absent, absent, absent).endpoints(),
+        *OpenAIText(absent, absent).endpoints(),
         *OpenAIDialect(absent, absent).endpoints(),
         *Operations(
             absent, absent, model="", metrics_open=False, before_scrape=lambda: None

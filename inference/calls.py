@@ -1,7 +1,8 @@
 """What goes into the pipeline and what comes out of it."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from inference.engine.limits import Priority
 from inference.routing import UNSTEERED, Steering
 from inference.tasks.inputs import Input
-from inference.tasks.ports import Decoded
+from inference.tasks.ports import Decoded, Prepared
 from registry.specs import VersionSpec
 
 NO_PARAMETERS = msgspec.Raw(b"{}")
@@ -17,7 +18,11 @@ NO_PARAMETERS = msgspec.Raw(b"{}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request, whatever dialect it came in; `subject` is whom its texts are about or from."""
+    """One request, whatever dialect it came in; `subject` is whom its texts are about or from.
+
+    `tell` hears what a version writes while it is written: Started, then events of
+    `inference.generation.events`.
+    """
 
     model: str
     inputs: Sequence[Input]
@@ -30,6 +35,15 @@ class Call:
     priority: Priority = Priority.INTERACTIVE
     timeout_s: float = 30.0
     steering: Steering = UNSTEERED
+    tell: Callable[[Any], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Which version answers, and what it has read: told before anything is computed."""
+
+    spec: VersionSpec
+    prepared: Sequence[Prepared]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """A Predictor: one loaded version, as task + runtime + view."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -22,6 +22,18 @@ class Writer(Protocol):
         self, prepared: Sequence[Any], parameters: Any, *, deadline: float, priority: Priority
     ) -> list[Gathered]:
         """Answer every input; `deadline` is on `time.monotonic`."""
+        ...
+
+    async def stream(
+        self,
+        prepared: Sequence[Any],
+        parameters: Any,
+        tell: Callable[[Any], Awaitable[None]],
+        *,
+        deadline: float,
+        priority: Priority,
+    ) -> list[Gathered]:
+        """As `write`, telling each token as it comes."""
         ...
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from inference import decoding, metrics
 from inference.caching import Memory, Sharing, key_of
-from inference.calls import Answer, Call, Prediction, Timing
+from inference.calls import Answer, Call, Prediction, Started, Timing
 from inference.comparing import Primary
 from inference.describing import UNDESCRIBED, Described, Describer
 from inference.engine.engine import Engine
@@ -109,6 +109,8 @@ class Service:
         parameters = _parameters(call, predictor)
         prepared, described = await self._encode(predictor, call.inputs, parameters)
         tokenized = self._clock()
+        if call.tell is not None:
+            await call.tell(Started(predictor.spec, prepared))
         gathered = await self._gather(predictor, prepared, call, parameters)
         decoded = await self._decode(predictor, prepared, gathered, parameters)
         timing = Timing(
@@ -151,9 +153,10 @@ class Service:
         deadline = time.monotonic() + call.timeout_s
         writer = predictor.writer
         if writer is not None:
-            return await writer.write(
-                prepared, parameters, deadline=deadline, priority=call.priority
-            )
+            limits: dict[str, Any] = {"deadline": deadline, "priority": call.priority}
+            if call.tell is not None:
+                return await writer.stream(prepared, parameters, call.tell, **limits)
+            return await writer.write(prepared, parameters, **limits)
         asked = bytes(call.parameters)
         return await self._sharing.forward(
             predictor,

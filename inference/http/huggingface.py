@@ -13,14 +13,18 @@ import msgspec
 
 from access.scopes import Scope
 from inference import decoding
+from inference.calls import Call, Started
 from inference.errors import InvalidRequest, ModelNotReady
+from inference.http import huggingface_stream
 from inference.http.endpoints import Endpoint, Received, Reply, reading
 from inference.http.errors import version_headers
 from inference.http.huggingface_tasks import SHAPES, Asked
 from inference.http.ignored import WARNING, warn
 from inference.http.limits import RequestLimits
+from inference.http.sse import EventStream
 from inference.http.steering import read_steering
-from inference.service import Call, Service
+from inference.service import Service
+from inference.streams import WRITES
 from inference.tasks.inputs import as_list
 from inference.tasks.kinds import TaskKind
 
@@ -35,13 +39,14 @@ _NOT_GIVEN: Any = msgspec.field(default_factory=msgspec.Raw)
 
 class HuggingFaceRequest(msgspec.Struct, frozen=True):
     """`inputs`: one text (or what else the task takes), or a list of them; `parameters` are the
-    task's. `options.wait_for_model` waits for a model that is loading. Feature extraction has its
-    parameters beside `inputs`.
+    task's. `stream` sends a text that is written token by token. `options.wait_for_model` waits for
+    a model that is loading. Feature extraction has its parameters beside `inputs`.
     """
 
     inputs: msgspec.Raw
     parameters: dict[str, msgspec.Raw] | None = None
     options: dict[str, msgspec.Raw] | None = None
+    stream: bool = False
     normalize: msgspec.Raw = _NOT_GIVEN
     truncate: msgspec.Raw = _NOT_GIVEN
     dimensions: msgspec.Raw = _NOT_GIVEN
@@ -120,18 +125,19 @@ class HuggingFaceDialect:
         inputs = as_list(items)
         self._limits.check(inputs, field="inputs")
         given, ignored = shape.sort_out(body, kind)
-        answer = await self._service.predict(
-            Call(
-                model=_model(received),
-                inputs=inputs,
-                parameters=msgspec.Raw(msgspec.json.encode(given)),
-                request_id=received.request_id,
-                dialect="huggingface",
-                key_id=received.key.id,
-                timeout_s=self._limits.timeout_s,
-                steering=read_steering(received),
-            )
+        call = Call(
+            model=_model(received),
+            inputs=inputs,
+            parameters=msgspec.Raw(msgspec.json.encode(given)),
+            request_id=received.request_id,
+            dialect="huggingface",
+            key_id=received.key.id,
+            timeout_s=self._limits.timeout_s,
+            steering=read_steering(received),
         )
+        if body.stream and kind.name == WRITES:
+            return await self._stream(call)
+        answer = await self._service.predict(call)
         client = received.headers.get("user-agent", "")
         rows = shape.shape(answer.predictions, Asked(inputs, isinstance(items, list), client))
         options = [f"options.{name}" for name in body.options or {} if name not in OPTIONS]
@@ -139,6 +145,13 @@ class HuggingFaceDialect:
         if warning:
             warning["X-HF-Warning"] = warning[WARNING]
         return Reply(rows, headers=version_headers(answer.spec) | warning)
+
+    async def _stream(self, call: Call) -> Reply:
+        told = huggingface_stream.events(self._service, call)
+        started = await anext(told)
+        assert isinstance(started, Started)  # noqa: S101 - it comes first
+        stream = await EventStream.begin(told, idle_s=self._limits.timeout_s)
+        return Reply(stream, headers=version_headers(started.spec))
 
     async def _kind(self, received: Received[HuggingFaceRequest]) -> TaskKind:
         """What the model does; waits for a model that is loading where the caller asks for that."""

@@ -134,6 +134,14 @@ class OpenAIText:
         return [
             _post("/v1/chat/completions", self.chat, ChatRequest, ChatReply, "Answer a chat"),
             _post(
+                # Hugging Face's client, which has only an address, names the model in it.
+                "/models/{namespace}/{name}/v1/chat/completions",
+                self.chat,
+                ChatRequest,
+                ChatReply,
+                "Answer a chat, the model being named in the path",
+            ),
+            _post(
                 "/v1/completions", self.complete, CompletionRequest, CompletionReply, "Go on a text"
             ),
         ]
@@ -158,8 +166,10 @@ class OpenAIText:
         return await self._answer(received, request, order, COMPLETION)
 
     def _order(self, received: Received[Any], request: Sampling, **what: Any) -> Order:
+        path = received.path
+        named = f"{path['namespace']}/{path['name']}" if path else request.model
         return Order(
-            model=request.model,
+            model=named,
             n=request.n or 1,
             temperature=request.temperature,
             top_p=request.top_p,

@@ -4,13 +4,20 @@ import asyncio
 import threading
 import time
 import weakref
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 from inference.engine.limits import Priority
-from inference.errors import InferenceError
+from inference.errors import InferenceError, TextTooLong
 from inference.gathering import Gathered
-from inference.generation.events import Generated, Outcome
+from inference.generation.events import (
+    FailedEvent,
+    FinishEvent,
+    Generated,
+    Outcome,
+    TokenEvent,
+)
 from inference.generation.generator import GenerationOptions, Generator
 from inference.generation.longtexts import answer_long
 from inference.predictor import Predictor
@@ -67,6 +74,34 @@ class WritingRuntime:
             for at, brief in enumerate(briefs)
         ]
 
+    async def stream(
+        self,
+        briefs: Sequence[Brief],
+        parameters: Any,
+        tell: Callable[[Any], Awaitable[None]],
+        *,
+        deadline: float,
+        priority: Priority,
+    ) -> list[Gathered]:
+        """As `write`; `tell` awaits each event. Raises TextTooLong for a text that would have to be
+        answered in pieces.
+        """
+        prompts = [brief.prompt for brief in briefs if brief.prompt is not None]
+        if len(prompts) < len(briefs):
+            raise TextTooLong("A text over the model's limit cannot be streamed. Shorten it.")
+        started, told = time.monotonic(), Heard(briefs)
+        events = self.generator.stream(
+            prompts, parameters.options(), deadline=deadline, priority=priority
+        )
+        async with events:
+            async for event in events:
+                if isinstance(event, FailedEvent):
+                    event.error.details.setdefault("index", event.index)
+                    raise event.error
+                told.hear(event, time.monotonic() - started)
+                await tell(event)
+        return [_gathered(outcome, at) for at, outcome in enumerate(told.outcomes())]
+
     async def _write_long(
         self, brief: Brief, parameters: Any, options: GenerationOptions, **limits: Any
     ) -> Gathered:
@@ -107,6 +142,46 @@ class WritingRuntime:
                 raise outcome
             found.append(written(outcome))
         return found
+
+
+class Heard:
+    """A stream's events, put together as what `generate` would have returned."""
+
+    def __init__(self, briefs: Sequence[Brief]) -> None:
+        self._briefs = briefs
+        self._tokens: defaultdict[tuple[int, int], list[TokenEvent]] = defaultdict(list)
+        self._ended: dict[tuple[int, int], FinishEvent] = {}
+        self._first_s = self._last_s = 0.0
+
+    def hear(self, event: TokenEvent | FinishEvent, at_s: float) -> None:
+        """`at_s` is counted from the request."""
+        self._first_s, self._last_s = self._first_s or at_s, at_s
+        place = event.index, event.sequence
+        if isinstance(event, FinishEvent):
+            self._ended[place] = event
+        else:
+            self._tokens[place].append(event)
+
+    def outcomes(self) -> list[tuple[Generated, ...]]:
+        places = sorted(self._ended)
+        return [
+            tuple(self._generated(place) for place in places if place[0] == index)
+            for index in range(len(self._briefs))
+        ]
+
+    def _generated(self, place: tuple[int, int]) -> Generated:
+        tokens, end, brief = self._tokens[place], self._ended[place], self._briefs[place[0]]
+        return Generated(
+            text=end.text,
+            token_ids=tuple(token.token_id for token in tokens),
+            logprobs=tuple(token.logprob for token in tokens),
+            finish_reason=end.finish_reason,
+            seed=end.seed,
+            n_prompt_tokens=brief.n_tokens,
+            is_truncated=brief.truncated,
+            queue_s=self._first_s,
+            inference_s=self._last_s - self._first_s,
+        )
 
 
 def load(spec: VersionSpec, placement: Placement) -> Predictor:

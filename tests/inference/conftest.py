@@ -27,6 +27,7 @@ from inference.http.native import NativeDialect
 from inference.http.oip import OipDialect
 from inference.http.openai import OpenAIDialect
 from inference.http.openai_text import OpenAIText
+from inference.http.openai_writer import ServiceWriter
 from inference.http.operations import Operations
 from inference.http.tokenizing import Tokenizing
 from inference.jobs.runner import JobRunner
@@ -98,6 +99,8 @@ class Plane:
             metrics_open=False,
             before_scrape=lambda: None,
         )
+        # A version that writes speaks for itself; for the others a script does.
+        writer: Any = ServiceWriter(self.service) if self.predictor.writer else self.writer
         endpoints = [
             *NativeDialect(self.service, LIMITS).endpoints(),
             *Tokenizing(self.service, LIMITS).endpoints(),
@@ -107,7 +110,7 @@ class Plane:
             *HuggingFaceDialect(self.service, LIMITS).endpoints(),
             *OipDialect(self.service, LIMITS, operations.reasons, operations.models).endpoints(),
             *OpenAIDialect(self.service, LIMITS).endpoints(),
-            *OpenAIText(self.writer, LIMITS, clock=lambda: 1_700_000_000.5).endpoints(),
+            *OpenAIText(writer, LIMITS, clock=lambda: 1_700_000_000.5).endpoints(),
             *operations.endpoints(),
         ]
         return Observed(
