@@ -102,6 +102,12 @@ SETTINGS: tuple[Setting, ...] = (
         "BELLWETHER_DEFAULT_MODEL", "starter/sentiment", str, "Model behind the classic endpoints."
     ),
     Setting(
+        "BELLWETHER_SUMMARY_MODEL",
+        "",
+        str,
+        "Model behind /summarize; empty: the first that is served and does summarization.",
+    ),
+    Setting(
         "BELLWETHER_MAX_BODY_BYTES",
         "1048576",
         at_least(1024),

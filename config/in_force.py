@@ -26,6 +26,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "What one request may hold": (
         "BELLWETHER_DEFAULT_MODEL",
+        "BELLWETHER_SUMMARY_MODEL",
         "BELLWETHER_MAX_BODY_BYTES",
         "BELLWETHER_CACHE_BYTES",
         "BELLWETHER_CACHE_S",

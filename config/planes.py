@@ -26,6 +26,7 @@ from inference.describing import Describer
 from inference.engine.engine import Engine
 from inference.engine.limits import EngineLimits
 from inference.http.classic import ClassicDialect
+from inference.http.classic_summaries import Summaries
 from inference.http.endpoints import Endpoint, routes
 from inference.http.errors import body_of, headers_of, status_of
 from inference.http.guides import Guides
@@ -125,6 +126,7 @@ class Planes:
             *NativeDialect(self.service, limits).endpoints(),
             *Tokenizing(self.service, limits).endpoints(),
             *ClassicDialect(self.service, limits, self.jobs, model).endpoints(),
+            *Summaries(self.service, limits, settings.BELLWETHER_SUMMARY_MODEL).endpoints(),
             *HuggingFaceDialect(self.service, limits).endpoints(),
             *OipDialect(self.service, limits, operations.reasons, operations.models).endpoints(),
             *OpenAIText(ServiceWriter(self.service), limits).endpoints(),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from inference.http.classic import ClassicDialect
+from inference.http.classic_summaries import Summaries
 from inference.http.endpoints import Endpoint
 from inference.http.huggingface import HuggingFaceDialect
 from inference.http.native import NativeDialect
@@ -35,6 +36,7 @@ def documented_endpoints() -> list[Endpoint[Any]]:
         *NativeDialect(absent, absent).endpoints(),
         *Tokenizing(absent, absent).endpoints(),
         *ClassicDialect(absent, absent, absent, "").endpoints(),
+        *Summaries(absent, absent, "").endpoints(),
         *HuggingFaceDialect(absent, absent).endpoints(),
         *OipDialect(absent, absent, absent, absent).endpoints(),
         *OpenAIText(absent, absent).endpoints(),

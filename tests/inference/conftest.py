@@ -20,6 +20,7 @@ from config.middleware import Observed
 from inference.engine.engine import Engine
 from inference.engine.limits import EngineLimits
 from inference.http.classic import ClassicDialect
+from inference.http.classic_summaries import Summaries
 from inference.http.endpoints import routes
 from inference.http.huggingface import HuggingFaceDialect
 from inference.http.limits import RequestLimits
@@ -107,6 +108,7 @@ class Plane:
             *ClassicDialect(
                 self.service, LIMITS, JobRunner(self.service), "team/model"
             ).endpoints(),
+            *Summaries(self.service, LIMITS, "").endpoints(),
             *HuggingFaceDialect(self.service, LIMITS).endpoints(),
             *OipDialect(self.service, LIMITS, operations.reasons, operations.models).endpoints(),
             *OpenAIDialect(self.service, LIMITS).endpoints(),

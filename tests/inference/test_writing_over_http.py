@@ -196,6 +196,26 @@ def test_the_client_summarises(client: InferenceClient) -> None:
     assert isinstance(cut.summary_text, str)
 
 
+@serving("summarization")
+def test_the_classic_path_summarises_with_the_model_there_is(plane: Plane) -> None:
+    answer = plane.call("POST", "/summarize", json={"text": CORPUS[0], "max_length": 12})
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    (record,) = plane.recorder.records
+    assert (body["model"], body["version"], body["n_chunks"]) == ("team/tiny", 1, 1)
+    assert body["prediction_id"] == str(record.id)
+    assert record.dialect == "classic"
+    wrong = plane.call("POST", "/summarize", json={"text": " "})
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (422, "invalid_text")
+
+
+@serving("text-generation")
+def test_without_a_model_that_summarises_it_says_what_to_do(plane: Plane) -> None:
+    answer = plane.call("POST", "/summarize", json={"text": "a"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+    assert "BELLWETHER_SUMMARY_MODEL" in answer.json()["detail"]
+
+
 @serving("translation")
 def test_the_client_translates(client: InferenceClient) -> None:
     found = client.translation(CORPUS[0], generate_parameters=GREEDY)
