@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, models
+from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from benchmarks.machine import describe, load_machine
@@ -157,11 +157,23 @@ def _model() -> Any:
 
 
 def _shared(model: Any, cores: int) -> TorchGenerationModel:
+    return TorchGenerationModel(model, _tokenizer(), GenerationLimits(), n_cores=cores)
+
+
+def _tokenizer() -> Any:
+    """Every token is a word: w0, w1 and so on."""
     words = {f"w{number}": number for number in range(VOCABULARY)}
-    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="w0"))
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="w0"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer, model_max_length=POSITIONS
     )
-    return TorchGenerationModel(model, tokenizer, GenerationLimits(), n_cores=cores)
+
+
+def save_writer(folder: Path) -> None:
+    """Save the same model as users save theirs."""
+    _model().save_pretrained(folder)
+    _tokenizer().save_pretrained(folder)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Ask real texts for entities and answers, in this process, and lose none of them.
+"""Put real texts to every kind of task, in this process, and lose none of them.
 
 python -m benchmarks.tasks_here --data DIR --ner MODEL [--limit N] [--json FILE]
 
 MODEL is what `benchmarks.train_ner` makes. Texts go through the whole service (tokenise, queue,
-batches, decode, record) without HTTP. Questions are put to MODEL's encoder under a fresh head, so
-their answers mean nothing: what is counted is that each question gets one, or a reason.
+batches, decode, record) without HTTP. Questions and premises are put to MODEL's encoder under fresh
+heads, summaries and translations to a small writer with random weights, so their answers mean
+nothing: what is counted is that each input gets one, or a reason.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import msgspec
 from benchmarks.entity_scores import score, spans_of
 
 MODEL = "bench/model"
+NLI = ("contradiction", "neutral", "entailment")
 N_AT_ONCE, TIMEOUT_S = 16, 120.0
 
 
@@ -182,6 +184,70 @@ def answer_questions(view: Path, data: Path, limit: int | None, folder: Path) ->
     return msgspec.structs.replace(outcome, scores={"n_within_their_context": n_within})
 
 
+def judge_premises(view: Path, data: Path, limit: int | None, folder: Path) -> Outcome:
+    """A verdict on each premise of snli, from an encoder with a fresh head."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    torch.manual_seed(0)
+    names = dict(enumerate(NLI))
+    model = AutoModelForSequenceClassification.from_pretrained(
+        view,
+        num_labels=len(NLI),
+        id2label=names,
+        label2id={each: at for at, each in names.items()},
+        # It has the name of the other task's head, not its shape.
+        ignore_mismatched_sizes=True,
+    )
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(view).save_pretrained(folder)
+    rows = load_rows(data / "nli" / "snli_test_2k.jsonl.gz", limit)
+    texts = [row["premise"] for row in rows]
+    asked = {"candidate_labels": ["people", "animals", "sport", "work"]}
+    return ask_all(folder, "zero-shot-classification", NLI, texts, asked)[1]
+
+
+def write(view: Path, data: Path, limit: int | None, folder: Path) -> list[Outcome]:
+    """A summary of each abstract of scitldr, a translation of each English sentence."""
+    _save_writer(view, folder)
+    asked = {"max_new_tokens": 16, "do_sample": False, "num_beams": 1}
+    abstracts = load_rows(data / "summarization" / "scitldr_dev.jsonl.gz", limit)
+    texts = [row["text"] for row in abstracts]
+    found = [ask_all(folder, "summarization", (), texts, asked)[1]]
+    for path in sorted((data / "translation").glob("*.jsonl.gz")):
+        texts = [row["en"] for row in load_rows(path, limit)]
+        outcome = ask_all(folder, "translation", (), texts, asked)[1]
+        found.append(msgspec.structs.replace(outcome, task=f"translation of {path.name}"))
+    return found
+
+
+def _save_writer(view: Path, folder: Path) -> None:
+    """A small BART of random weights that reads with the tokenizer in `view`."""
+    import torch
+    from transformers import AutoTokenizer, BartConfig, BartForConditionalGeneration
+
+    torch.manual_seed(0)
+    tokenizer = AutoTokenizer.from_pretrained(view)
+    sides: dict[str, Any] = {
+        f"{side}_{name}": n
+        for side in ("encoder", "decoder")
+        for name, n in (("layers", 2), ("attention_heads", 4), ("ffn_dim", 256))
+    }
+    config = BartConfig(
+        vocab_size=len(tokenizer),
+        d_model=128,
+        max_position_embeddings=512,
+        bos_token_id=tokenizer.cls_token_id,
+        eos_token_id=tokenizer.sep_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        decoder_start_token_id=tokenizer.sep_token_id,
+        forced_eos_token_id=None,
+        **sides,
+    )
+    BartForConditionalGeneration(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
@@ -198,8 +264,11 @@ def main() -> None:
     django.setup()
     outcomes = [_said(find_entities(asked.ner, asked.data, asked.limit))]
     with tempfile.TemporaryDirectory() as folder:
-        answered = answer_questions(asked.ner, asked.data, asked.limit, Path(folder))
-        outcomes.append(_said(answered))
+        places = [Path(folder) / name for name in ("questions", "premises", "writer")]
+        rest = (asked.ner, asked.data, asked.limit)
+        outcomes.append(_said(answer_questions(*rest, places[0])))
+        outcomes.append(_said(judge_premises(*rest, places[1])))
+        outcomes += [_said(each) for each in write(*rest, places[2])]
     if asked.json:
         asked.json.write_bytes(msgspec.json.encode(outcomes))
 
