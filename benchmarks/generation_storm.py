@@ -159,9 +159,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
+    from config.server import SWITCH_INTERVAL_S
     from inference.runtimes.loading import shorten_spinning
 
+    # As `manage.py serve` does both.
     shorten_spinning()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     machine = load_machine()
     print("\n".join(describe(machine)))
     with tempfile.TemporaryDirectory() as folder:
