@@ -12,7 +12,7 @@ LOOKS = [(False, None), (True, None), (False, PHONE), (True, PHONE)]
 IDS = ["light", "dark", "phone-light", "phone-dark"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def alert(world):
     """The id of an alert that fires, or of what comes next to it."""
     with world.client() as client:
