@@ -4,7 +4,7 @@ To import torch, transformers and scipy is most of what a start costs, and the t
 and commands by the hundred. A child is `manage.py` as ever: it reads its own environment, settings
 and code. Started as `python -m tests.e2e.zygote FD`, where FD is a socket of packets: it gets
 {"arguments", "environment"} with the files for stdout and stderr, and sends {"started": pid}, and
-{"ended": pid, "status": wait status} when a child is gone.
+{"ended": pid, "status": wait status} when a child is gone. Without FD it only imports them.
 """
 
 import array
@@ -187,5 +187,5 @@ if __name__ == "__main__":
     shorten_spinning()
     for name in LARGE:
         importlib.import_module(name)
-    if wanted := serve(socket.socket(fileno=int(sys.argv[1]))):
+    if sys.argv[1:] and (wanted := serve(socket.socket(fileno=int(sys.argv[1])))):
         become(**wanted)
