@@ -89,6 +89,7 @@ class _Run:
     """Something that is computed now; `waiters` get it, or None where it came to nothing."""
 
     loop: asyncio.AbstractEventLoop
+    priority: Priority
     waiters: list["asyncio.Future[Gathered | None]"] = field(default_factory=list)
 
     def settle(self, gathered: Gathered | None) -> None:
@@ -125,7 +126,8 @@ class Sharing:
             if at in found or key in own:
                 continue
             run = self._running.get(key)
-            if run is not None and run.loop is loop:
+            # Who is urgent does not wait for what is not.
+            if run is not None and run.loop is loop and run.priority <= priority:
                 joined[at] = loop.create_future()
                 run.waiters.append(joined[at])
             else:
@@ -159,7 +161,7 @@ class Sharing:
         own: dict[Key, int],
         **limits: Any,
     ) -> dict[int, Gathered]:
-        runs = {key: _Run(loop) for key in own}
+        runs = {key: _Run(loop, limits["priority"]) for key in own}
         self._running |= runs
         results: dict[int, Gathered] = {}
         try:

@@ -12,6 +12,7 @@ import pytest
 
 from inference.caching import LocalMemory, Outputs, key_of
 from inference.calls import NO_PARAMETERS, Call
+from inference.engine.limits import Priority
 from inference.errors import DeadlineExceeded
 from inference.service import Service
 from inference.tasks.inputs import TextPair
@@ -126,6 +127,12 @@ def test_who_waits_for_another_keeps_a_deadline_of_its_own(
         return await first
 
     assert asyncio.run(scene()).predictions[0].decoded.label == "POSITIVE"
+
+
+def test_who_is_urgent_does_not_wait_for_a_job(plane: Plane, gate: threading.Event) -> None:
+    job = replace(call("good"), priority=Priority.JOB)
+    asyncio.run(all_of(plane, gate, [job, call("good"), job]))
+    assert n_computed(plane) == 2
 
 
 def test_nothing_is_held_when_all_is_answered(plane: Plane, gate: threading.Event) -> None:
