@@ -1,6 +1,7 @@
 """A real browser signs in to the admin of a real server, reads its pages and promotes a version."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -128,10 +129,20 @@ def test_a_version_is_promoted_with_the_mouse(server, page):
         )
 
 
+def scroll_to(page, selector: str) -> None:
+    """Of so many paths only those in sight are drawn."""
+    deadline = time.monotonic() + 60
+    while not page.locator(selector).count():
+        assert time.monotonic() < deadline, f"{selector} is nowhere on the page"
+        page.mouse.wheel(0, 400)
+        page.wait_for_timeout(50)
+
+
 def test_the_api_page_shows_both_planes(server, page):
     page.problems.clear()
     page.goto(f"{server.url}/docs")
-    for path in ("/api/v1/models/{namespace}/{name}/predict", "/sentiment"):
-        page.wait_for_selector(f'.opblock-summary-path[data-path="{path}"]')
+    page.wait_for_selector(".opblock-summary-path")
     shot(page, "docs")
+    for path in ("/api/v1/models/{namespace}/{name}/predict", "/sentiment"):
+        scroll_to(page, f'.opblock-summary-path[data-path="{path}"]')
     assert page.problems == []
