@@ -42,6 +42,11 @@ class Received(Generic[B]):
     key: KeyFacts
     request_id: str
 
+    @property
+    def model(self) -> str:
+        """The model that the path names."""
+        return f"{self.path['namespace']}/{self.path['name']}"
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:

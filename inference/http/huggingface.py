@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 
 from access.scopes import Scope
-from inference import decoding
 from inference.calls import Call, Started
 from inference.errors import InvalidRequest, ModelNotReady
 from inference.http import huggingface_stream
@@ -25,10 +24,8 @@ from inference.http.sse import EventStream
 from inference.http.steering import read_steering
 from inference.service import Service
 from inference.streams import WRITES
-from inference.tasks.inputs import as_list
 from inference.tasks.kinds import TaskKind
 
-FIELDS = frozenset({"inputs", "parameters", "options"})
 OPTIONS = frozenset({"wait_for_model", "use_cache", "use_gpu"})
 POLL_S = 0.1
 
@@ -111,7 +108,7 @@ class HuggingFaceDialect:
         task, kind = received.path["task"], await self._kind(received)
         if task != kind.name and task not in kind.names:
             raise InvalidRequest(
-                f"The task {task!r:.80} is not what {_model(received)} does. Use {kind.name}.",
+                f"The task {task!r:.80} is not what {received.model} does. Use {kind.name}.",
                 details={"field": "task"},
             )
         return await self._predict(received, kind)
@@ -121,12 +118,10 @@ class HuggingFaceDialect:
 
     async def _predict(self, received: Received[HuggingFaceRequest], kind: TaskKind) -> Reply:
         body, shape = received.body, SHAPES[kind.name]
-        items = decoding.convert(body.inputs, kind.inputs, "inputs")
-        inputs = as_list(items)
-        self._limits.check(inputs, field="inputs")
+        inputs = self._limits.read(body.inputs, kind)
         given, ignored = shape.sort_out(body, kind)
         call = Call(
-            model=_model(received),
+            model=received.model,
             inputs=inputs,
             parameters=msgspec.Raw(msgspec.json.encode(given)),
             request_id=received.request_id,
@@ -139,7 +134,7 @@ class HuggingFaceDialect:
             return await self._stream(call)
         answer = await self._service.predict(call)
         client = received.headers.get("user-agent", "")
-        rows = shape.shape(answer.predictions, Asked(inputs, isinstance(items, list), client))
+        rows = shape.shape(answer.predictions, Asked(inputs, _is_list(body.inputs), client))
         options = [f"options.{name}" for name in body.options or {} if name not in OPTIONS]
         warning = warn([*ignored, *options], kind.name)
         if warning:
@@ -158,7 +153,7 @@ class HuggingFaceDialect:
         deadline = time.monotonic() + self._limits.timeout_s
         while True:
             try:
-                return self._service.kind_of(_model(received))
+                return self._service.kind_of(received.model)
             except ModelNotReady:
                 if not _waits(received) or time.monotonic() + POLL_S >= deadline:
                     raise
@@ -168,13 +163,13 @@ class HuggingFaceDialect:
         return await self.info(received)
 
     async def info(self, received: Received[None]) -> Reply:
-        spec = self._service.serving.choose(_model(received), received.key.id).spec
+        spec = self._service.serving.choose(received.model, received.key.id).spec
         info = HuggingFaceInfo(spec.model, spec.digest, spec.task, spec.number, spec.labels)
         return Reply(info, headers=version_headers(spec))
 
 
-def _model(received: Received[Any]) -> str:
-    return f"{received.path['namespace']}/{received.path['name']}"
+def _is_list(raw: msgspec.Raw) -> bool:
+    return bytes(memoryview(raw)[:1]) == b"["
 
 
 def _waits(received: Received[HuggingFaceRequest]) -> bool:

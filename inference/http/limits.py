@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
+from inference import decoding
 from inference.http import codec
-from inference.tasks.inputs import Input
+from inference.tasks.inputs import Input, as_list
+from inference.tasks.kinds import TaskKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +20,14 @@ class RequestLimits:
     max_job_inputs: int
     max_text_chars: int
     timeout_s: float
+
+    def read(self, raw: msgspec.Raw, kind: TaskKind) -> list[Input]:
+        """Return what a request's `inputs` hold for a model that does `kind`, checked; raises
+        InvalidRequest and what `check` raises.
+        """
+        inputs = as_list(decoding.convert(raw, kind.inputs, "inputs"))
+        self.check(inputs, field="inputs")
+        return inputs
 
     def check(self, inputs: Sequence[Input], *, field: str) -> None:
         """Raise when `inputs` hold too many texts or one that no model should see."""

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 import msgspec
 
 from access.scopes import Scope
-from inference import decoding
 from inference.calls import NO_PARAMETERS
 from inference.http.endpoints import Endpoint, Received, Reply
 from inference.http.errors import version_headers
@@ -13,7 +12,6 @@ from inference.http.limits import RequestLimits
 from inference.http.steering import read_steering
 from inference.service import Answer, Call, Prediction, Service
 from inference.tasks.answers import PredictionReply
-from inference.tasks.inputs import as_list
 from inference.tasks.kinds import TaskKind
 
 Subject = Annotated[str, msgspec.Meta(max_length=200)]
@@ -72,13 +70,11 @@ class NativeDialect:
 
     async def predict(self, received: Received[PredictRequest]) -> Reply:
         request = received.body
-        model = f"{received.path['namespace']}/{received.path['name']}"
-        kind = self._service.kind_of(model)
-        inputs = as_list(decoding.convert(request.inputs, kind.inputs, "inputs"))
-        self._limits.check(inputs, field="inputs")
+        kind = self._service.kind_of(received.model)
+        inputs = self._limits.read(request.inputs, kind)
         answer = await self._service.predict(
             Call(
-                model=model,
+                model=received.model,
                 inputs=inputs,
                 parameters=request.parameters,
                 request_id=received.request_id,

@@ -30,7 +30,7 @@ class Inference:
         self._service, self._limits = service, limits
 
     async def infer(self, received: Received[InferBody]) -> Reply:
-        body, model = received.body, model_of(received)
+        body, model = received.body, received.model
         kind = self._service.kind_of(model)
         served = self._service.serving.find(model)
         labels = served.live[0].predictor.spec.labels
@@ -53,10 +53,6 @@ class Inference:
         )
         _check_version(received, answer)
         return _reply(body, answer, kind, options)
-
-
-def model_of(received: Received[Any]) -> str:
-    return f"{received.path['namespace']}/{received.path['name']}"
 
 
 def version_of(received: Received[Any]) -> int | None:

@@ -9,7 +9,7 @@ from inference.errors import InvalidRequest, ModelNotReady
 from inference.http.endpoints import Received, Reply
 from inference.http.errors import version_headers
 from inference.http.limits import RequestLimits
-from inference.http.oip_inference import in_memory, model_of, predictor_of
+from inference.http.oip_inference import in_memory, predictor_of
 from inference.http.oip_messages import (
     ConfigTensor,
     IndexEntry,
@@ -66,7 +66,7 @@ class Repository:
         return Reply(ModelNames(sorted(self._service.serving.table.models)))
 
     async def model(self, received: Received[None]) -> Reply:
-        served = self._service.serving.find(model_of(received))
+        served = self._service.serving.find(received.model)
         chosen = predictor_of(received, served)
         kind, spec = KINDS[chosen.spec.task], chosen.spec
         versions = [spec] if "version" in received.path else [p.spec for p in in_memory(served)]
@@ -80,12 +80,12 @@ class Repository:
         return Reply(info, headers=version_headers(spec))
 
     async def model_ready(self, received: Received[None]) -> Reply:
-        model = model_of(received)
+        model = received.model
         spec = predictor_of(received, self._service.serving.find(model)).spec
         return Reply(ModelReady(model, True), headers=version_headers(spec))
 
     async def config(self, received: Received[None]) -> Reply:
-        chosen = predictor_of(received, self._service.serving.find(model_of(received)))
+        chosen = predictor_of(received, self._service.serving.find(received.model))
         kind, spec = KINDS[chosen.spec.task], chosen.spec
         config = ModelConfig(
             name=spec.model,
@@ -108,7 +108,7 @@ class Repository:
         return Reply(config, headers=version_headers(spec))
 
     async def stats(self, received: Received[None]) -> Reply:
-        served = self._service.serving.find(model_of(received))
+        served = self._service.serving.find(received.model)
         if "version" in received.path:
             return Reply(Statistics([self._stats(predictor_of(received, served))]))
         return Reply(Statistics([self._stats(each) for each in in_memory(served)]))
@@ -143,7 +143,7 @@ class Repository:
                 "manage.py register brings a new version in.",
                 details={"field": "parameters"},
             )
-        model = model_of(received)
+        model = received.model
         deadline = time.monotonic() + self._limits.timeout_s
         while True:
             try:
@@ -155,7 +155,7 @@ class Repository:
             await asyncio.sleep(POLL_S)
 
     async def unload(self, received: Received[RepositoryRequest]) -> Reply:
-        model = model_of(received)
+        model = received.model
         self._service.serving.find(model)
         raise NotSupported(
             "The registry says what is loaded. To have another version answer instead, "

@@ -90,7 +90,7 @@ class OpenAIDialect:
         return Reply(ModelCards([_card(name) for name in sorted(found) if found[name].live]))
 
     async def model(self, received: Received[None]) -> Reply:
-        name = f"{received.path['namespace']}/{received.path['name']}"
+        name = received.model
         spec = self._service.serving.find(name).live[0].predictor.spec
         return Reply(_card(name), headers=version_headers(spec))
 

@@ -136,7 +136,7 @@ class OpenAIText:
             _post(
                 # Hugging Face's client, which has only an address, names the model in it.
                 "/models/{namespace}/{name}/v1/chat/completions",
-                self.chat,
+                self.chat_of_model,
                 ChatRequest,
                 ChatReply,
                 "Answer a chat, the model being named in the path",
@@ -158,6 +158,9 @@ class OpenAIText:
         order = self._order(received, request, turns=turns, max_tokens=max_tokens)
         return await self._answer(received, request, order, CHAT)
 
+    async def chat_of_model(self, received: Received[Asked[ChatRequest]]) -> Reply:
+        return await self.chat(received)
+
     async def complete(self, received: Received[Asked[CompletionRequest]]) -> Reply:
         request = received.body.request
         prompt = request.prompt if isinstance(request.prompt, str) else request.prompt[0]
@@ -166,10 +169,8 @@ class OpenAIText:
         return await self._answer(received, request, order, COMPLETION)
 
     def _order(self, received: Received[Any], request: Sampling, **what: Any) -> Order:
-        path = received.path
-        named = f"{path['namespace']}/{path['name']}" if path else request.model
         return Order(
-            model=named,
+            model=received.model if received.path else request.model,
             n=request.n or 1,
             temperature=request.temperature,
             top_p=request.top_p,

@@ -5,14 +5,12 @@ from typing import Any
 import msgspec
 
 from access.scopes import Scope
-from inference import decoding
 from inference.calls import NO_PARAMETERS, Call
 from inference.http.endpoints import Endpoint, Received, Reply
 from inference.http.errors import version_headers
 from inference.http.limits import RequestLimits
 from inference.http.steering import read_steering
 from inference.service import Service
-from inference.tasks.inputs import as_list
 
 
 class TokenizeRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -66,13 +64,11 @@ class Tokenizing:
 
     async def tokenize(self, received: Received[TokenizeRequest]) -> Reply:
         request = received.body
-        model = f"{received.path['namespace']}/{received.path['name']}"
-        kind = self._service.kind_of(model)
-        inputs = as_list(decoding.convert(request.inputs, kind.inputs, "inputs"))
-        self._limits.check(inputs, field="inputs")
+        kind = self._service.kind_of(received.model)
+        inputs = self._limits.read(request.inputs, kind)
         predictor, prepared = await self._service.tokenize(
             Call(
-                model=model,
+                model=received.model,
                 inputs=inputs,
                 parameters=request.parameters,
                 request_id=received.request_id,

@@ -122,8 +122,3 @@ KINDS: dict[str, TaskKind] = {
         ),
     )
 }
-
-
-def find_kind(name: str) -> TaskKind | None:
-    """The task known under `name`."""
-    return KINDS.get(name) or next((kind for kind in KINDS.values() if name in kind.names), None)
