@@ -288,6 +288,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Memory that this process may take, in bytes; 0 finds the limit of container or machine.",
     ),
     Setting(
+        "BELLWETHER_LOADING",
+        "eager",
+        one_of("eager", "lazy"),
+        "When models that are not pinned are loaded: at the start while they fit, or when first "
+        "asked.",
+    ),
+    Setting(
         "BELLWETHER_ROLLBACK_WINDOW_S",
         "3600",
         at_least(0),

@@ -45,6 +45,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "BELLWETHER_MAX_QUEUE",
         "BELLWETHER_MAX_QUEUE_TOKENS",
         "BELLWETHER_MEMORY_LIMIT_BYTES",
+        "BELLWETHER_LOADING",
         "BELLWETHER_ROLLBACK_WINDOW_S",
         "BELLWETHER_SWAP_DEADLINE_S",
     ),

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
@@ -44,6 +45,7 @@ from inference.jobs.pace import Attention
 from inference.jobs.runner import FileJobs, JobRunner
 from inference.journal import Journal
 from inference.passes import PassRunner
+from inference.predictor import Predictor
 from inference.reconciler import Reconciler
 from inference.recording import MemoryRecorder
 from inference.redaction import Redactor
@@ -177,6 +179,8 @@ class Planes:
             close_old_connections()
         metrics.RECORDER_LAG.set(self.writer.lag_s())
         metrics.JOURNAL_CORRUPT.set(self.writer.n_corrupt)
+        served = self.serving.table.models.values()
+        metrics.ASLEEP.set(sum(model.asleep is not None for model in served))
         metrics.QUEUE_DEPTH.set(self.engine.depth)
         metrics.QUEUE_TOKENS.set(self.engine.queued_tokens)
 
@@ -241,10 +245,16 @@ def _reconciler(serving: Serving, engine: Engine) -> Reconciler:
         loading.load_predictor,
         preparer=preparer,
         desk=link,
-        drained=engine.drained,
+        drained=partial(_is_drained, engine),
         rollback_window_s=settings.BELLWETHER_ROLLBACK_WINDOW_S,
+        is_lazy=settings.BELLWETHER_LOADING == "lazy",
         after_change=metrics.show_versions,
     )
+
+
+def _is_drained(engine: Engine, predictor: Predictor) -> bool:
+    """Whether nothing of it waits or runs, in the engine or in threads of its own."""
+    return engine.drained(predictor) and (predictor.writer is None or predictor.writer.is_drained)
 
 
 def _engine_limits() -> EngineLimits:

@@ -78,6 +78,10 @@ SHADOW_OFF = Gauge(
 VERSION_INFO = Gauge(
     "bellwether_version_info", "1 for each version that is served.", ["model", "version", "digest"]
 )
+ASLEEP = Gauge("bellwether_models_asleep", "Models that are loaded when somebody asks them.")
+UNLOADED = Counter(
+    "bellwether_models_unloaded", "How often a model made room, or was unloaded.", ["model"]
+)
 READY = Gauge("bellwether_ready", "1 while this process answers /health/ready with 200.")
 
 

@@ -18,6 +18,11 @@ class Writer(Protocol):
     @property
     def is_healthy(self) -> bool: ...
 
+    @property
+    def is_drained(self) -> bool:
+        """Whether nothing waits or is written."""
+        ...
+
     async def write(
         self, prepared: Sequence[Any], parameters: Any, *, deadline: float, priority: Priority
     ) -> list[Gathered]:

@@ -3,7 +3,8 @@
 Two phases. What is *desired* is prepared: loaded, tried out and warmed up on this thread, off the
 path of requests. What is *committed* answers: the table is replaced, in one assignment. The
 registry commits once every process has prepared. A version that fails on the way never gets into
-the table: what served before goes on serving, and the reason stands in its track.
+the table: what served before goes on serving, and the reason stands in its track. What is committed
+may also sleep: `inference.swap.residency` says what is in memory.
 """
 
 import logging
@@ -13,13 +14,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from inference.predictor import Predictor
-from inference.serving import NOTHING_LOADED, LiveRoute, ServedModel, Serving, Table
+from inference.serving import LiveRoute, ServedModel, Serving, Table
 from inference.swap import memory
 from inference.swap.fleet import Drained, Fleet, identity_of
 from inference.swap.ports import Desk, NullDesk, Registry, ReplicaReport
 from inference.swap.preparing import Preparer
 from inference.swap.progress import RETRY_S, Board, Tries
 from inference.swap.replica import Replica
+from inference.swap.residency import Residency
 from inference.swap.states import CannotServe
 from registry.specs import (
     DesiredState,
@@ -44,7 +46,8 @@ class Reconciler:
     """One thread that keeps `serving` equal to what the registry committed.
 
     Without a `preparer` versions are only loaded. `drained` says whether nothing of a predictor
-    waits or runs in the engine; `clock` is monotonic, both clocks give seconds.
+    waits or runs any more; `is_lazy` loads a model at its first request unless it is pinned.
+    `clock` is monotonic, both clocks give seconds.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Reconciler:
         desk: Desk | None = None,
         drained: Drained = lambda predictor: True,
         rollback_window_s: float = ROLLBACK_WINDOW_S,
+        is_lazy: bool = False,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         after_change: Callable[[list[VersionSpec]], None] = lambda served: None,
@@ -70,6 +74,9 @@ class Reconciler:
             wall_clock=wall_clock,
             drained=drained,
             rollback_window_s=rollback_window_s,
+        )
+        self._residency = Residency(
+            serving, self._fleet, self._preparer, drained=drained, is_lazy=is_lazy, clock=clock
         )
         self._board, self._tries = Board(), Tries(clock)
         self._replica = Replica(
@@ -90,9 +97,7 @@ class Reconciler:
         self._thread.start()
 
     def wait_reconciled(self, timeout_s: float) -> bool:
-        """Wait until the registry has been followed once; False if that took longer than
-        `timeout_s`.
-        """
+        """Wait until the registry has been followed once; False if that took longer."""
         return self._reconciled.wait(timeout_s)
 
     def stop(self, timeout_s: float = 5) -> None:
@@ -118,16 +123,17 @@ class Reconciler:
         return ReplicaReport(
             is_ready=self._reconciled.is_set() and not self.reasons(),
             rss_bytes=memory.read_rss(),
-            states=self._board.states(self._fleet.facts()),
+            states=self._board.states(self._fleet.facts(), self._residency.asleep),
         )
 
     def reconcile(self) -> None:
         """Follow the registry once: nothing to do costs one tiny query."""
         if self._fleet.tend():
-            self._show_standbys()
+            self._residency.show_standbys()
         self._fleet.release()
         is_current = self._registry.load_generation() == self._serving.table.generation
-        if not is_current or self._is_unfinished or self._tries.is_due():
+        is_asked = self._is_unfinished or self._tries.is_due() or self._serving.has_wishes
+        if is_asked or not is_current:
             self._is_unfinished = True
             for _ in range(MAX_PASSES):
                 if not self._follow(self._registry.load_desired_state()):
@@ -154,7 +160,7 @@ class Reconciler:
         """Serve what is committed, prepare what is desired; True if that led to a commit, which is
         to be followed at once.
         """
-        self._announce(desired)
+        self._serving.announce(desired.models)
         self._board.see(desired)
         self._serve(desired)
         self._fleet.release()
@@ -170,49 +176,66 @@ class Reconciler:
         self._replica.report()
         return False
 
-    def _announce(self, desired: DesiredState) -> None:
-        """Make new models known before they load: until then they are not ready, not missing."""
-        known = self._serving.table
-        unknown = dict.fromkeys(desired.models, NOTHING_LOADED)
-        self._serving.table = Table(known.generation, unknown | known.models)
-
     def _serve(self, desired: DesiredState) -> None:
+        for model in self._serving.take_dismissals():
+            self._residency.put_to_sleep(model, "somebody unloaded it")
+        for model in self._residency.see(desired):
+            if not self._residency.is_to_sleep(model):
+                self._load_committed(model, desired.models[model])
         before = self._serving.table
         models = {model: self._served(model, routes) for model, routes in desired.models.items()}
-        self._mark_roles(before, models)
+        self._fleet.assign_roles(before.models, models)
         standbys = {m: replace(s, standby=self._fleet.standby(m)) for m, s in models.items()}
         self._serving.table = Table(desired.generation, standbys)
         self._after_change([predictor.spec for predictor in self._serving.table.predictors()])
 
-    def _served(self, model: str, routes: ModelRoutes) -> ServedModel:
-        generation = routes.committed_generation
-        wanted = _of_mode(routes.committed, RouteMode.LIVE)
-        before = self._serving.table.models.get(model, NOTHING_LOADED).live
-        if before and not all(self._fleet.get(each.version) for each in wanted):
+    def _load_committed(self, model: str, routes: ModelRoutes) -> None:
+        """Have what answers in memory; a model that requests wait for sleeps on where it fails."""
+        live = [each.version for each in routes.committed if _is_live(each)]
+        is_called = self._residency.is_called(model)
+        if self._serving.look(model).live and not all(map(self._fleet.get, live)):
             # The others went on without this process: it must not answer as before meanwhile.
             self._replica.fall_behind(model)
-        live = self._loaded(wanted, routes.committed, generation)
+        for each in routes.committed:
+            if each.weight > 0:
+                if is_called:
+                    self._tries.forget(each.version)
+                generation = routes.committed_generation
+                self._predictor(each.version, routes.committed, generation, is_committed=True)
+        if is_called and not all(map(self._fleet.get, live)):
+            self._residency.failed(model, self._reason(routes.committed))
+            for each in routes.committed:
+                self._tries.forget(each.version)
+
+    def _served(self, model: str, routes: ModelRoutes) -> ServedModel:
+        """The table's entry, of what is in memory."""
+        generation = routes.committed_generation
+        if self._residency.is_to_sleep(model):
+            self._board.applied(model, generation)
+            return self._residency.sleeping(model)
+        live = self._held(routes, RouteMode.LIVE)
+        wanted = [each for each in routes.committed if _is_live(each)]
         if len(live) == len(wanted):
             self._board.applied(model, generation)
         else:
             self._board.not_applied(model, self._reason(routes.committed))
         if wanted and not live:
-            live = before
-        shadows = _of_mode(routes.committed, RouteMode.SHADOW)
+            live = self._serving.look(model).live
         return ServedModel(
             live=live,
-            shadows=self._loaded(shadows, routes.committed, generation),
+            shadows=self._held(routes, RouteMode.SHADOW),
             salt=routes.salt,
             stickiness=routes.stickiness,
             generation=generation,
+            is_pinned=routes.is_pinned,
         )
 
-    def _loaded(
-        self, wanted: list[RouteSpec], routes: tuple[RouteSpec, ...], generation: int
-    ) -> tuple[LiveRoute, ...]:
+    def _held(self, routes: ModelRoutes, mode: RouteMode) -> tuple[LiveRoute, ...]:
+        """The committed routes of `mode` that are in memory."""
         found = [
-            (self._predictor(each.version, routes, generation, is_committed=True), each.weight)
-            for each in wanted
+            (self._fleet.get(each.version), each.weight)
+            for each in routes.committed
+            if each.mode is mode and each.weight > 0
         ]
         return tuple(LiveRoute(predictor, weight) for predictor, weight in found if predictor)
 
@@ -242,8 +265,9 @@ class Reconciler:
         if not self._tries.may_try(spec, generation):
             return None
         if self._fleet.make_room(spec.model, [route.version for route in routes]):
-            self._show_standbys()
+            self._residency.show_standbys()
             self._fleet.release()
+        self._residency.make_room(spec)
         track = self._fleet.open_track(spec)
         try:
             predictor = self._preparer.prepare(track, generation)
@@ -254,29 +278,11 @@ class Reconciler:
             again = "tried again soon" if will_try else "not tried again"
             log.error("%s v%s: %s; %s", spec.model, spec.number, track.reason, again)
             return None
-        self._tries.succeeded(spec)
+        self._tries.forget(spec)
         self._fleet.add(predictor)
         device = predictor.runtime.device
         log.info("%s v%s is ready on %s: %s", spec.model, spec.number, device, track.evidence)
         return predictor
-
-    def _show_standbys(self) -> None:
-        table = self._serving.table
-        models = {m: replace(s, standby=self._fleet.standby(m)) for m, s in table.models.items()}
-        self._serving.table = Table(table.generation, models)
-
-    def _mark_roles(self, before: Table, models: dict[str, ServedModel]) -> None:
-        for served in models.values():
-            for role, routes in (("live", served.live), ("shadow", served.shadows)):
-                for route in routes:
-                    self._fleet.activate(route.predictor, role)
-        for model, served in before.models.items():
-            now = {id(each) for each in models.get(model, NOTHING_LOADED).predictors()}
-            # The stable one last: of several that go, it is the one to return to.
-            for predictor in reversed(served.predictors()):
-                if id(predictor) not in now:
-                    is_live = any(route.predictor is predictor for route in served.live)
-                    self._fleet.retire(predictor, keep=is_live and model in models)
 
     def _forget(self, desired: DesiredState) -> None:
         needed = {
@@ -292,5 +298,5 @@ class Reconciler:
         return "; ".join(filter(None, reasons)) or "not loaded yet"
 
 
-def _of_mode(routes: tuple[RouteSpec, ...], mode: RouteMode) -> list[RouteSpec]:
-    return [route for route in routes if route.mode is mode and route.weight > 0]
+def _is_live(route: RouteSpec) -> bool:
+    return route.mode is RouteMode.LIVE and route.weight > 0

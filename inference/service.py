@@ -71,8 +71,8 @@ class Service:
         self._long_texts = ThreadPoolExecutor(1, thread_name_prefix="tokenize")
 
     def kind_of(self, model: str) -> TaskKind:
-        """What `model` does; raises ModelNotFound, or ModelNotReady where none of it is loaded."""
-        return KINDS[self.serving.find(model).live[0].predictor.spec.task]
+        """What `model` does; raises ModelNotFound, or ModelNotReady where nothing of it serves."""
+        return KINDS[self.serving.spec_of(model).task]
 
     async def predict(self, call: Call) -> Answer:
         """Answer `call` completely, or raise the first input's error.
@@ -81,15 +81,15 @@ class Service:
         LaneFailed, ShuttingDown, or InputFailed with `details.index`. Once a version is chosen,
         every error says which in `chosen`.
         """
-        started = self._clock()
-        served = self.serving.find(call.model)
+        asked = self._clock()
+        served = await self.serving.awake(call.model, call.timeout_s)
         predictor = served.choose(call.key_id, request_id=call.request_id, steering=call.steering)
         self.n_running += 1
         try:
-            return await self._answer(call, served, predictor, started)
+            return await self._answer(call, served, predictor, asked)
         except Exception as error:
             error.chosen = predictor.spec  # type: ignore[attr-defined]
-            seconds = self._clock() - started
+            seconds = self._clock() - asked
             self.tally.failed(predictor.spec, seconds)
             self._record_failure(call, predictor.spec, error, seconds)
             raise
@@ -98,14 +98,15 @@ class Service:
 
     async def tokenize(self, call: Call) -> tuple[Predictor, Sequence[Prepared]]:
         """What `call` would run, and by which predictor; raises as `predict` does until then."""
-        served = self.serving.find(call.model)
+        served = await self.serving.awake(call.model, call.timeout_s)
         predictor = served.choose(call.key_id, request_id=call.request_id, steering=call.steering)
         prepared, _ = await self._encode(predictor, call.inputs, _parameters(call, predictor))
         return predictor, prepared
 
     async def _answer(
-        self, call: Call, served: ServedModel, predictor: Predictor, started: float
+        self, call: Call, served: ServedModel, predictor: Predictor, asked: float
     ) -> Answer:
+        started = self._clock()
         parameters = _parameters(call, predictor)
         prepared, described = await self._encode(predictor, call.inputs, parameters)
         tokenized = self._clock()
@@ -117,7 +118,7 @@ class Service:
             tokenize_s=tokenized - started,
             queue_s=max(own.queue_s for own in gathered),
             inference_s=max(own.inference_s for own in gathered),
-            total_s=self._clock() - started,
+            total_s=self._clock() - asked,
         )
         now = self._wall_clock()
         self.tally.answered(predictor.spec, gathered, timing, at=now)

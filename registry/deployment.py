@@ -14,7 +14,9 @@ from registry.specs import EventKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaFacts:
-    """One serving process and one model; `versions` are the facts of its tracks."""
+    """One serving process and one model, of which nothing is in memory while it `is_asleep`;
+    `versions` are the facts of its tracks.
+    """
 
     id: str
     is_ready: bool
@@ -23,6 +25,7 @@ class ReplicaFacts:
     rss_bytes: int
     prepared: int
     applied: int
+    is_asleep: bool
     versions: tuple[dict[str, Any], ...]
 
 
@@ -96,5 +99,6 @@ def _facts(replica: Replica, standing: Standing, model: str) -> ReplicaFacts:
         rss_bytes=replica.rss_bytes,
         prepared=standing.prepared,
         applied=standing.applied,
+        is_asleep=bool((state or {}).get("asleep")),
         versions=tuple((state or {}).get("versions", ())),
     )

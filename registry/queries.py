@@ -77,6 +77,7 @@ def _model_routes(row: RegisteredModel) -> ModelRoutes:
         committed=committed,
         salt=row.route_salt,
         stickiness=Stickiness(row.stickiness),
+        is_pinned=row.is_pinned,
     )
 
 
@@ -189,6 +190,7 @@ def model_spec(row: Any) -> ModelSpec:
         created_at=row.created_at,
         n_versions=row.n_versions,
         live=live,
+        is_pinned=row.is_pinned,
     )
 
 

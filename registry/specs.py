@@ -96,6 +96,7 @@ class EventKind(StrEnum):
     GOLDEN_SET = "golden_set"
     SIGNED = "signed"
     POLICY_SET = "policy_set"
+    PINNED = "pinned"
     KEY_TRUSTED = "key_trusted"
     KEY_DISTRUSTED = "key_distrusted"
     BACKED_UP = "backed_up"
@@ -144,6 +145,7 @@ class ModelRoutes:
 
     `desired` holds since `generation`; `committed` is what replicas may answer with, since
     `committed_generation`. They are the same unless a change is being prepared, or failed.
+    A model that `is_pinned` is never unloaded to make room for others.
     """
 
     generation: int
@@ -152,6 +154,7 @@ class ModelRoutes:
     committed: tuple[RouteSpec, ...]
     salt: str
     stickiness: Stickiness
+    is_pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,3 +183,4 @@ class ModelSpec:
     created_at: datetime
     n_versions: int
     live: VersionSpec | None
+    is_pinned: bool = False

@@ -222,7 +222,7 @@ class ClassicDialect:
             raise InvalidRequest(
                 "X-Model-Pin does not work on jobs. Leave it out.", details={"field": "X-Model-Pin"}
             )
-        self._service.serving.find(self._model)
+        self._service.serving.spec_of(self._model)
         job_id = await in_thread(
             lambda: jobs.create_job(
                 self._model,

@@ -99,7 +99,8 @@ class Summaries:
     def _first(self) -> str:
         models = self._service.serving.table.models
         for name in sorted(models):
-            if models[name].live and models[name].live[0].predictor.spec.task == TASK:
+            spec = models[name].spec
+            if spec is not None and spec.task == TASK:
                 return name
         raise ModelNotFound(
             "No model that summarises is served. Register and promote one, or name it in "

@@ -4,7 +4,6 @@ from typing import Any
 
 import msgspec
 
-from inference.errors import InferenceError
 from inference.http.limits import RequestLimits
 from inference.service import Service
 from registry.errors import RegistryError
@@ -17,11 +16,14 @@ class Guides:
         self._service, self._limits = service, limits
 
     def tell(self, model: str) -> dict[str, Any] | None:
-        """None for a model of which nothing is loaded here."""
+        """None for a model of which nothing is in memory here; who looks wakes nobody."""
         try:
-            predictor = self._service.serving.find(model).live[0].predictor
-        except (InferenceError, RegistryError):
+            live = self._service.serving.look(model).live
+        except RegistryError:
             return None
+        if not live:
+            return None
+        predictor = live[0].predictor
         kind, task = self._service.kind_of(model), predictor.task
         return {
             "task": kind.name,

@@ -163,7 +163,12 @@ class HuggingFaceDialect:
         return await self.info(received)
 
     async def info(self, received: Received[None]) -> Reply:
-        spec = self._service.serving.choose(received.model, received.key.id).spec
+        served = self._service.serving.look(received.model)
+        spec = (
+            served.choose(received.key.id).spec
+            if served.live
+            else self._service.serving.spec_of(received.model)
+        )
         info = HuggingFaceInfo(spec.model, spec.digest, spec.task, spec.number, spec.labels)
         return Reply(info, headers=version_headers(spec))
 

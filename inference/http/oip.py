@@ -1,7 +1,7 @@
 """The Open Inference Protocol v2, as `tritonclient` speaks it: JSON, or bytes after the JSON.
 
 `/v2/models/{namespace}/{name}` is a model. A version in the path is a pin. The registry decides
-what is loaded, so `load` waits for that and `unload` is refused.
+which versions answer: `load` waits until they are in memory, `unload` lets them sleep.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -97,7 +97,13 @@ class OipDialect:
         return [
             _post(f"{REPOSITORY}/index", own.index, list[IndexEntry], "What is loaded"),
             _post(f"{model}/load", own.load, Loaded, "Wait until the model is loaded"),
-            _post(f"{model}/unload", own.unload, Loaded, "Refused: the registry decides"),
+            _post(
+                f"{model}/unload",
+                own.unload,
+                Loaded,
+                "Let the model sleep until it is asked",
+                Scope.PROMOTE,
+            ),
         ]
 
 
@@ -112,13 +118,17 @@ def _get(
 
 
 def _post(
-    path: str, handler: Callable[[Received[Any]], Awaitable[Reply]], reply: Any, summary: str
+    path: str,
+    handler: Callable[[Received[Any]], Awaitable[Reply]],
+    reply: Any,
+    summary: str,
+    scope: Scope = Scope.PREDICT,
 ) -> Endpoint[Any]:
     return Endpoint(
         method="POST",
         path=path,
         handler=handler,
-        scope=Scope.PREDICT,
+        scope=scope,
         body=RepositoryRequest,
         read=read_repository,
         reply=reply,

@@ -16,11 +16,11 @@ from inference.http.oip_models import describe_outputs, inputs_of, outputs_of
 from inference.http.oip_options import Options, check_outputs, read_options, select
 from inference.http.oip_tensors import LENGTH_HEADER, Output, read_texts, write
 from inference.http.steering import check_may_pin, read_steering
-from inference.predictor import Predictor
 from inference.routing import Steering
 from inference.service import Answer, Call, Service
-from inference.serving import ServedModel
+from inference.serving import ServedModel, not_ready
 from inference.tasks.kinds import TaskKind
+from registry.specs import VersionSpec
 
 _NUMBER = re.compile("[1-9][0-9]{0,8}")
 
@@ -32,7 +32,7 @@ class Inference:
     async def infer(self, received: Received[InferBody]) -> Reply:
         body, model = received.body, received.model
         kind = self._service.kind_of(model)
-        served = self._service.serving.find(model)
+        served = await self._service.serving.awake(model, self._limits.timeout_s)
         labels = served.live[0].predictor.spec.labels
         check_outputs(body.request.outputs, [o.name for o in describe_outputs(kind, labels)])
         options = read_options(body.request, kind)
@@ -86,19 +86,18 @@ def steering_of(received: Received[Any], served: ServedModel) -> Steering:
     return Steering(steering.route_key, number)
 
 
-def predictor_of(received: Received[Any], served: ServedModel) -> Predictor:
-    """The version that the path names, or else the stable one; raises VersionNotLoaded."""
-    number = version_of(received)
+def chosen_spec(received: Received[Any], served: ServedModel) -> VersionSpec:
+    """The version that the path names, or else the stable one, be it asleep; raises ModelNotReady
+    or VersionNotLoaded.
+    """
+    number, here = version_of(received), {each.number: each for each in served.specs()}
+    if served.spec is None:
+        raise not_ready(received.model)
     if number is None:
-        return served.live[0].predictor
-    here = {each.spec.number: each for each in in_memory(served)}
+        return served.spec
     if number not in here:
         raise _not_loaded(number, sorted(here))
     return here[number]
-
-
-def in_memory(served: ServedModel) -> list[Predictor]:
-    return [*served.predictors(), *served.standby]
 
 
 def _check_version(received: Received[Any], answer: Answer) -> None:

@@ -9,7 +9,7 @@ from inference.errors import InvalidRequest, ModelNotReady
 from inference.http.endpoints import Received, Reply
 from inference.http.errors import version_headers
 from inference.http.limits import RequestLimits
-from inference.http.oip_inference import in_memory, predictor_of
+from inference.http.oip_inference import chosen_spec
 from inference.http.oip_messages import (
     ConfigTensor,
     IndexEntry,
@@ -27,15 +27,16 @@ from inference.http.oip_messages import (
 )
 from inference.http.oip_models import describe_inputs, describe_outputs
 from inference.http.operations import ModelReply, VersionReply
-from inference.predictor import Predictor
 from inference.service import Service
 from inference.swap.states import IN_MEMORY, SwapState
 from inference.tally import VersionTally
 from inference.tasks.kinds import KINDS
 from registry.errors import NotSupported
+from registry.specs import VersionKind, VersionSpec
 
 EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository", "statistics"]
 POLL_S = 0.1
+ASLEEP = "it sleeps, and is loaded when somebody asks it"
 _OUT_OF_MEMORY = frozenset({SwapState.FAILED, SwapState.UNLOADED})
 
 
@@ -66,14 +67,14 @@ class Repository:
         return Reply(ModelNames(sorted(self._service.serving.table.models)))
 
     async def model(self, received: Received[None]) -> Reply:
-        served = self._service.serving.find(received.model)
-        chosen = predictor_of(received, served)
-        kind, spec = KINDS[chosen.spec.task], chosen.spec
-        versions = [spec] if "version" in received.path else [p.spec for p in in_memory(served)]
+        served = self._service.serving.look(received.model)
+        spec = chosen_spec(received, served)
+        kind = KINDS[spec.task]
+        versions = [spec] if "version" in received.path else served.specs()
         info = ModelInfo(
             spec.model,
             [str(number) for number in sorted({each.number for each in versions})],
-            _platform(chosen),
+            _platform(spec),
             [tensor for tensor, _ in describe_inputs(kind)],
             describe_outputs(kind, spec.labels),
         )
@@ -81,15 +82,16 @@ class Repository:
 
     async def model_ready(self, received: Received[None]) -> Reply:
         model = received.model
-        spec = predictor_of(received, self._service.serving.find(model)).spec
+        # One that sleeps is ready, too: whoever asks it has to wait, and is answered.
+        spec = chosen_spec(received, self._service.serving.look(model))
         return Reply(ModelReady(model, True), headers=version_headers(spec))
 
     async def config(self, received: Received[None]) -> Reply:
-        chosen = predictor_of(received, self._service.serving.find(received.model))
-        kind, spec = KINDS[chosen.spec.task], chosen.spec
+        spec = chosen_spec(received, self._service.serving.look(received.model))
+        kind = KINDS[spec.task]
         config = ModelConfig(
             name=spec.model,
-            platform=_platform(chosen),
+            platform=_platform(spec),
             backend="bellwether",
             max_batch_size=0,
             input=[
@@ -108,18 +110,18 @@ class Repository:
         return Reply(config, headers=version_headers(spec))
 
     async def stats(self, received: Received[None]) -> Reply:
-        served = self._service.serving.find(received.model)
-        if "version" in received.path:
-            return Reply(Statistics([self._stats(predictor_of(received, served))]))
-        return Reply(Statistics([self._stats(each) for each in in_memory(served)]))
+        served = self._service.serving.look(received.model)
+        asked = chosen_spec(received, served)
+        specs = [asked] if "version" in received.path else served.specs()
+        return Reply(Statistics(list(map(self._stats, specs))))
 
     async def all_stats(self, received: Received[None]) -> Reply:
         models = self._service.serving.table.models
-        here = [each for name in sorted(models) for each in in_memory(models[name])]
-        return Reply(Statistics([self._stats(each) for each in here]))
+        here = [spec for name in sorted(models) for spec in models[name].specs()]
+        return Reply(Statistics(list(map(self._stats, here))))
 
-    def _stats(self, predictor: Predictor) -> ModelStats:
-        spec, own = predictor.spec, self._service.tally.of(predictor.spec)
+    def _stats(self, spec: VersionSpec) -> ModelStats:
+        own = self._service.tally.of(spec)
         return ModelStats(
             name=spec.model,
             version=str(spec.number),
@@ -143,30 +145,43 @@ class Repository:
                 "manage.py register brings a new version in.",
                 details={"field": "parameters"},
             )
-        model = received.model
+        model, serving = received.model, self._service.serving
         deadline = time.monotonic() + self._limits.timeout_s
         while True:
             try:
-                spec = self._service.serving.find(model).live[0].predictor.spec
-                return Reply(Loaded(), headers=version_headers(spec))
+                served = await serving.awake(model, deadline - time.monotonic())
+                return Reply(Loaded(), headers=version_headers(served.live[0].predictor.spec))
             except ModelNotReady:
-                if time.monotonic() + POLL_S >= deadline:
+                if serving.look(model).asleep or time.monotonic() + POLL_S >= deadline:
                     raise
             await asyncio.sleep(POLL_S)
 
     async def unload(self, received: Received[RepositoryRequest]) -> Reply:
-        model = received.model
-        self._service.serving.find(model)
-        raise NotSupported(
-            "The registry says what is loaded. To have another version answer instead, "
-            f"run: manage.py promote {model} NUMBER. To remove the model, run: "
-            f"manage.py delete_model {model}.",
-            details={"model": model},
-        )
+        """Let a model sleep in this process, until somebody asks it."""
+        model, serving = received.model, self._service.serving
+        if serving.look(model).is_pinned:
+            raise NotSupported(
+                f"{model} is pinned: it stays in memory. To end that, run: "
+                f"manage.py pin --off {model}.",
+                details={"model": model},
+            )
+        deadline = time.monotonic() + self._limits.timeout_s
+        while serving.look(model).live:
+            serving.dismiss(model)
+            if time.monotonic() + POLL_S >= deadline:
+                raise ModelNotReady(
+                    f"{model} cannot be unloaded now: it is in use, or being routed anew. Ask "
+                    "again, or delete the model.",
+                    details={"model": model},
+                    retry_after_s=1,
+                )
+            await asyncio.sleep(POLL_S)
+        return Reply(Loaded())
 
 
-def _platform(predictor: Predictor) -> str:
-    return "bellwether_remote" if predictor.is_far else "pytorch_safetensors"
+def _platform(spec: VersionSpec) -> str:
+    is_far = spec.kind is VersionKind.REMOTE
+    return "bellwether_remote" if is_far else "pytorch_safetensors"
 
 
 def _config_type(datatype: str) -> str:
@@ -198,11 +213,16 @@ def _entries(model: ModelReply) -> list[IndexEntry]:
     if not model.versions:
         if model.version is not None:
             return [IndexEntry(model.model, str(model.version), "READY")]
-        return [IndexEntry(model.model, "", "UNAVAILABLE", model.failure or "nothing is loaded")]
+        why = ASLEEP if model.asleep else model.failure or "nothing is loaded"
+        return [IndexEntry(model.model, "", "UNAVAILABLE", why)]
     return [
-        IndexEntry(model.model, str(each.version), _state(each), each.reason or "")
+        IndexEntry(model.model, str(each.version), _state(each), each.reason or _why(model))
         for each in model.versions
     ]
+
+
+def _why(model: ModelReply) -> str:
+    return ASLEEP if model.asleep else ""
 
 
 def _state(version: VersionReply) -> Literal["READY", "LOADING", "UNAVAILABLE"]:

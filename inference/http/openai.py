@@ -87,11 +87,11 @@ class OpenAIDialect:
 
     async def models(self, received: Received[None]) -> Reply:
         found = self._service.serving.table.models
-        return Reply(ModelCards([_card(name) for name in sorted(found) if found[name].live]))
+        return Reply(ModelCards([_card(name) for name in sorted(found) if found[name].spec]))
 
     async def model(self, received: Received[None]) -> Reply:
         name = received.model
-        spec = self._service.serving.find(name).live[0].predictor.spec
+        spec = self._service.serving.spec_of(name)
         return Reply(_card(name), headers=version_headers(spec))
 
     async def embeddings(self, received: Received[Asked[EmbeddingsRequest]]) -> Reply:
@@ -103,7 +103,7 @@ class OpenAIDialect:
                 "the models.",
                 details={"field": "model"},
             )
-        inputs = read_input(request.input, self._detokenize(received))
+        inputs = read_input(request.input, await self._detokenize(received))
         self._limits.check(inputs, field="input")
         own, ignored = received.body.sort_out(kind)
         answer = await self._service.predict(
@@ -124,9 +124,11 @@ class OpenAIDialect:
             headers=version_headers(answer.spec) | warn(ignored, request.model),
         )
 
-    def _detokenize(self, received: Received[Asked[EmbeddingsRequest]]) -> Detokenize | None:
+    async def _detokenize(self, received: Received[Asked[EmbeddingsRequest]]) -> Detokenize | None:
         """What turns token ids into text, by the version that is going to answer."""
-        predictor = self._service.serving.find(received.body.request.model).choose(
+        model = received.body.request.model
+        served = await self._service.serving.awake(model, self._limits.timeout_s)
+        predictor = served.choose(
             received.key.id, request_id=received.request_id, steering=read_steering(received)
         )
         found: Detokenize | None = getattr(predictor.task, "detokenize", None)

@@ -48,14 +48,16 @@ class VersionReply(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ModelReply(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`version` is null while nothing of the model is loaded; `failure` says why what should answer
-    does not load; `versions` are those that this process has, had or tried.
+    """`version` is null while nothing of the model is loaded, as of one that is `asleep`: that is
+    loaded when somebody asks it. `failure` says why what should answer does not load; `versions`
+    are those that this process has, had or tried.
     """
 
     model: str
     version: int | None
     device: str | None
     failure: str | None = None
+    asleep: bool = False
     versions: list[VersionReply] = []
 
 
@@ -183,7 +185,8 @@ class Operations:
                 model,
                 served.live[0].predictor.spec.number if served.live else None,
                 served.live[0].predictor.runtime.device if served.live else None,
-                failures.get(model),
+                served.trouble.reason if served.trouble else failures.get(model),
+                served.asleep is not None,
                 [
                     VersionReply(each["version"], each["state"], each["reason"])
                     for each in states.get(model, {}).get("versions", ())

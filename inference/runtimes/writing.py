@@ -48,6 +48,10 @@ class WritingRuntime:
     def is_healthy(self) -> bool:
         return self.generator.is_healthy
 
+    @property
+    def is_drained(self) -> bool:
+        return self.generator.is_drained
+
     def forward(self, batch: Sequence[Encoded]) -> list[Forwarded]:
         """A few tokens for each, likeliest first: to try the version out. Blocks; not on a loop."""
         briefs = [each for each in batch if isinstance(each, Brief)]

@@ -36,7 +36,12 @@ class Admission:
 
     @property
     def fits(self) -> bool:
-        return self.memory.used + self.estimate + self.headroom <= self.memory.limit
+        return not self.shortfall
+
+    @property
+    def shortfall(self) -> int:
+        """How much is missing; 0 when it fits."""
+        return max(0, self.memory.used + self.estimate + self.headroom - self.memory.limit)
 
     def facts(self) -> dict[str, Any]:
         return {

@@ -4,10 +4,11 @@ One thread changes it. A predictor that is let go here lives on while a batch or
 """
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from inference.predictor import Predictor
+from inference.serving import NOTHING_LOADED, ServedModel
 from inference.swap import memory
 from inference.swap.states import IN_MEMORY, SwapState, Track
 from registry.specs import VersionSpec
@@ -52,6 +53,10 @@ class Fleet:
     def get(self, spec: VersionSpec) -> Predictor | None:
         return self._held.get(identity_of(spec))
 
+    def specs(self) -> list[VersionSpec]:
+        """Every version in memory."""
+        return [predictor.spec for predictor in self._held.values()]
+
     def open_track(self, spec: VersionSpec) -> Track:
         """The version's track, at REGISTERED again."""
         identity = identity_of(spec)
@@ -77,6 +82,17 @@ class Fleet:
         identity = self._standby.get(model)
         return (self._held[identity],) if identity in self._held else ()
 
+    def standbys(self, *, besides: str) -> list[VersionSpec]:
+        """What waits for a roll-back of another model than `besides`, the longest waiting first."""
+        found = [i for model, i in self._standby.items() if model != besides and i in self._held]
+        found.sort(key=lambda identity: self._since.get(identity, 0.0))
+        return [self._held[identity].spec for identity in found]
+
+    def unload(self, spec: VersionSpec, why: str) -> None:
+        """Let go of a version in memory, which the table must not have any more."""
+        if identity_of(spec) in self._held:
+            self._unload(identity_of(spec), why)
+
     def make_room(self, model: str, needed: Collection[VersionSpec]) -> bool:
         """Let go of what only waits for a roll-back, so that one more copy of `model` may come.
 
@@ -97,6 +113,22 @@ class Fleet:
             if self._drained(predictor):
                 return
             time.sleep(WAIT_S)
+
+    def assign_roles(
+        self, before: Mapping[str, ServedModel], now: Mapping[str, ServedModel]
+    ) -> None:
+        """Follow a change of the table: what it has now is active, what it has no more goes."""
+        for served in now.values():
+            for role, routes in (("live", served.live), ("shadow", served.shadows)):
+                for route in routes:
+                    self.activate(route.predictor, role)
+        for model, served in before.items():
+            kept = {id(each) for each in now.get(model, NOTHING_LOADED).predictors()}
+            # The stable one last: of several that go, it is the one to return to.
+            for predictor in reversed(served.predictors()):
+                if id(predictor) not in kept:
+                    is_live = any(route.predictor is predictor for route in served.live)
+                    self.retire(predictor, keep=is_live and model in now)
 
     def activate(self, predictor: Predictor, role: str) -> None:
         """It gets traffic from now on; `role` is live or shadow."""

@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -64,6 +64,23 @@ class Preparer:
         track.note(rss_after_bytes=after, freed_bytes=max(0, before - after))
         raise failure
 
+    def weigh(self, spec: VersionSpec) -> int:
+        """Bytes of the version's weights once loaded; 0 for what another machine answers."""
+        if self._room is None or spec.kind is not VersionKind.FILES:
+            return 0
+        return self._room.weigh(spec)
+
+    def shortfall(self, specs: Sequence[VersionSpec]) -> int:
+        """Bytes that are missing to load all of `specs` one after another; 0 when they fit."""
+        weights = sum(map(self.weigh, specs))
+        if self._room is None or not weights:
+            return 0
+        return admission.Admission(self._room.read(), self._estimate(weights)).shortfall
+
+    def _estimate(self, weights: int) -> int:
+        copies = self._room.peak_copies if self._room else 1.0
+        return admission.estimate(weights, copies=copies, overhead=self._overhead)
+
     def _prepare(self, track: Track, generation: int) -> Predictor:
         spec = track.spec
         self._check_crashes(spec, generation)
@@ -104,9 +121,7 @@ class Preparer:
         if self._room is None or track.spec.kind is not VersionKind.FILES:
             return 0
         weights = self._room.weigh(track.spec)
-        estimated = admission.estimate(
-            weights, copies=self._room.peak_copies, overhead=self._overhead
-        )
+        estimated = self._estimate(weights)
         available = self._room.read()
         track.note(**admission.Admission(available, estimated).facts())
         admission.admit(available, estimated)

@@ -93,7 +93,9 @@ class Board:
             if model in progress
         ]
 
-    def states(self, versions: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    def states(
+        self, versions: Mapping[str, list[dict[str, Any]]], asleep: Collection[str] = ()
+    ) -> dict[str, Any]:
         """What the other replicas are told, by model; `versions` are the tracks' facts."""
         progress = self.progress
         return {
@@ -102,6 +104,7 @@ class Board:
                 "applied": progress.get(model, Progress()).applied,
                 "failed": progress.get(model, Progress()).failed,
                 "reason": progress.get(model, Progress()).reason,
+                "asleep": model in asleep,
                 "versions": versions.get(model, []),
             }
             for model in sorted(versions.keys() | progress.keys())
@@ -132,7 +135,8 @@ class Tries:
             known = self._tries[identity_of(spec)] = _Try(generation)
         return not known.is_over and self._clock() >= known.not_before
 
-    def succeeded(self, spec: VersionSpec) -> None:
+    def forget(self, spec: VersionSpec) -> None:
+        """Begin anew, as after a success."""
         self._tries.pop(identity_of(spec), None)
 
     def failed(self, spec: VersionSpec, refusal: CannotServe, *, for_ever: bool = False) -> bool:

@@ -32,11 +32,17 @@ class RegisteredModelAdmin(PolicyActs, RegisterEndpointActs):
     purpose = "The models that this server knows, and which version of each answers."
     empty = "No model is registered yet. Import one, upload an archive, or push one with hf upload."
     way_out = ("admin:registry_operation_changelist", "Bring a model in", Scope.PUSH)
-    list_display = ["__str__", "live", "versions", "description", "created_at"]
+    list_display = ["__str__", "live", "versions", "is_pinned", "description", "created_at"]
     search_fields = ["namespace", "name", "description"]
-    list_filter = ["namespace"]
+    list_filter = ["is_pinned", "namespace"]
     readonly_fields = ["live", "versions"]
-    actions = ["roll_back", *RegisterEndpointActs.ENDPOINT_ACTS, *PolicyActs.POLICY_ACTS]
+    actions = [
+        "roll_back",
+        "pin",
+        "unpin",
+        *RegisterEndpointActs.ENDPOINT_ACTS,
+        *PolicyActs.POLICY_ACTS,
+    ]
     actions_list = ["make_model"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RegisteredModel]:
@@ -69,6 +75,24 @@ class RegisteredModelAdmin(PolicyActs, RegisterEndpointActs):
 
         what = "The version that was live before answers all requests again. Canaries end with it."
         return each_after_asking(self, request, rows, "roll_back", what, work)
+
+    @admin.action(description="Pin: always keep in memory", permissions=["promote"])
+    def pin(self, request: HttpRequest, rows: QuerySet[RegisteredModel]) -> None:
+        self._set_pinned(request, rows, is_pinned=True)
+
+    @admin.action(description="Unpin: may make room for others", permissions=["promote"])
+    def unpin(self, request: HttpRequest, rows: QuerySet[RegisteredModel]) -> None:
+        self._set_pinned(request, rows, is_pinned=False)
+
+    def _set_pinned(
+        self, request: HttpRequest, rows: QuerySet[RegisteredModel], *, is_pinned: bool
+    ) -> None:
+        def work(row: RegisteredModel) -> str:
+            actor = get_actor(request)
+            services.set_pinned(str(row), is_pinned=is_pinned, actor=actor, reason="in the admin")
+            return f"{row} {'stays in memory' if is_pinned else 'may make room for others'}"
+
+        each(self, request, rows, work)
 
 
 @admin.register(Version)

@@ -45,7 +45,8 @@ class ReplicaAdmin(FactsAdmin):
     @admin.display(description="answers with")
     def serves(self, row: Replica) -> str:
         active = [f"{m} v{v['version']}" for m, v in _versions(row) if v["state"] == "active"]
-        return ", ".join(active) or "nothing"
+        asleep = [f"{model} (asleep)" for model, state in _states(row) if state.get("asleep")]
+        return ", ".join((*active, *asleep)) or "nothing"
 
     @admin.display(description="versions")
     def versions(self, row: Replica) -> SafeString:
@@ -75,9 +76,12 @@ class GoldenAdmin(FactsAdmin):
         return len(row.cases)
 
 
+def _states(row: Replica) -> list[tuple[str, dict[str, Any]]]:
+    return list(row.states.items()) if isinstance(row.states, dict) else []
+
+
 def _versions(row: Replica) -> list[tuple[str, dict[str, Any]]]:
-    states = row.states if isinstance(row.states, dict) else {}
-    return [(model, each) for model, state in states.items() for each in state.get("versions", ())]
+    return [(model, each) for model, state in _states(row) for each in state.get("versions", ())]
 
 
 def _shown(evidence: dict[str, Any]) -> str:

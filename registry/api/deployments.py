@@ -19,7 +19,9 @@ class ReplicaVersionSerializer(serializers.Serializer[Any]):
 
 
 class ReplicaSerializer(serializers.Serializer[Any]):
-    """A serving process; `prepared` and `applied` are generations of the model's routes."""
+    """A serving process; `prepared` and `applied` are generations of the model's routes. While the
+    model is `asleep` nothing of it is in memory there, until somebody asks it.
+    """
 
     id = serializers.CharField()
     ready = serializers.BooleanField(source="is_ready")
@@ -28,6 +30,7 @@ class ReplicaSerializer(serializers.Serializer[Any]):
     rss_bytes = serializers.IntegerField()
     prepared = serializers.IntegerField()
     applied = serializers.IntegerField()
+    asleep = serializers.BooleanField(source="is_asleep")
     versions = ReplicaVersionSerializer(many=True)
 
 

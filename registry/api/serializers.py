@@ -33,12 +33,15 @@ class ReasonSerializer(serializers.Serializer[Any]):
 
 
 class ModelSerializer(serializers.Serializer[Any]):
-    """A model; the live version's facts are null before the first promotion."""
+    """A model; the live version's facts are null before the first promotion. A pinned one stays in
+    memory, whoever else needs the room.
+    """
 
     name = serializers.CharField()
     description = serializers.CharField()
     created_at = serializers.DateTimeField()
     n_versions = serializers.IntegerField()
+    pinned = serializers.BooleanField()
     live_version = serializers.IntegerField(allow_null=True)
     digest = serializers.CharField(allow_null=True)
     task = serializers.CharField(allow_null=True)
@@ -53,6 +56,7 @@ class ModelSerializer(serializers.Serializer[Any]):
             "description": spec.description,
             "created_at": _time(spec.created_at),
             "n_versions": spec.n_versions,
+            "pinned": spec.is_pinned,
             "live_version": live.number if live else None,
             "digest": live.digest if live else None,
             "task": live.task if live else None,

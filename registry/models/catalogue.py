@@ -50,6 +50,11 @@ class RegisteredModel(models.Model):
     requires_signature = models.BooleanField(
         default=False, help_text="Whether only versions signed by a trusted key may be routed."
     )
+    is_pinned = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Whether it stays in memory, whoever else needs the room.",
+    )
     cas_epoch = models.PositiveIntegerField(
         default=1, editable=False, help_text="Raised when chunks kept for delta uploads are gone."
     )

@@ -7,6 +7,7 @@ from registry.services.commits import Changes, commit_changes
 from registry.services.deletion import delete_model
 from registry.services.intake import keep_file, lease_blobs, readable_blobs, release_blobs
 from registry.services.notes import note_erasure, note_event
+from registry.services.pinning import set_pinned
 from registry.services.refs import (
     create_branch,
     create_tag,
@@ -69,6 +70,7 @@ __all__ = [
     "rollback",
     "seal",
     "set_alias",
+    "set_pinned",
     "set_routes",
     "verify",
     "verify_all",

@@ -188,7 +188,11 @@ def get_model_repository_index():
 def load_model_and_unload_model():
     CLIENT.load_model(MODEL, headers=dict(KEY))
     assert "team/other" in refusal(404, CLIENT.load_model, "team/other", headers=dict(KEY))
-    assert "manage.py promote" in refusal(403, CLIENT.unload_model, MODEL, headers=dict(KEY))
+    CLIENT.unload_model(MODEL, headers=dict(KEY))
+    found = {row["name"]: row for row in CLIENT.get_model_repository_index(headers=dict(KEY))}
+    assert (found[MODEL]["state"], "sleeps" in found[MODEL]["reason"]) == ("UNAVAILABLE", True)
+    CLIENT.load_model(MODEL, headers=dict(KEY))
+    assert CLIENT.is_model_ready(MODEL, headers=dict(KEY))
 
 
 @step

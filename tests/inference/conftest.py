@@ -70,10 +70,12 @@ class Plane:
         self.keys = {
             "good-key": KeyFacts(id="good", name="good", scopes=frozenset({Scope.ADMIN})),
             "reader": KeyFacts(id="reader", name="reader", scopes=frozenset({Scope.READ})),
+            "asker": KeyFacts(id="asker", name="asker", scopes=frozenset({Scope.PREDICT})),
             "hasty": KeyFacts(
                 id="hasty", name="hasty", scopes=frozenset({Scope.ADMIN}), rate="2/minute"
             ),
         }
+        self.loaded: list[str] = []
         self._others = {each.spec.model: each for each in others}
         for spec in (self.predictor.spec, *(each.spec for each in others)):
             self.registry.route((spec, 100), model=spec.model)
@@ -81,6 +83,7 @@ class Plane:
         self.app = self._build()
 
     def _load(self, spec: VersionSpec) -> Predictor:
+        self.loaded.append(spec.model)
         return self._others.get(spec.model, self.predictor)
 
     def _build(self) -> Any:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import zlib
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,11 @@ class FakeRegistry:
         self.state = DesiredState(
             generation=generation, models={**self.state.models, model: routes}
         )
+
+    def pin(self, model: str, *, is_pinned: bool = True) -> None:
+        models = self.state.models
+        models = {**models, model: replace(models[model], is_pinned=is_pinned)}
+        self.state = DesiredState(generation=self.state.generation + 1, models=models)
 
     def load_generation(self) -> int:
         if self.is_down:

@@ -275,11 +275,13 @@ def test_load_waits_for_what_is_loading(plane: Plane) -> None:
     assert asyncio.run(run()).status_code == 200
 
 
-def test_unload_is_refused_with_the_command_that_does_it(plane: Plane) -> None:
+def test_a_pinned_model_is_not_unloaded(plane: Plane) -> None:
+    plane.registry.pin("team/model")
+    plane.reconciler.reconcile()
     path = LOADED.replace("/load", "/unload")
     answer = plane.call("POST", path, json={"parameters": {"unload_dependents": False}})
     assert (answer.status_code, answer.json()["error_code"]) == (403, "not_supported")
-    assert "manage.py promote team/model NUMBER" in answer.json()["error"]
+    assert "manage.py pin --off team/model" in answer.json()["error"]
 
 
 @pytest.mark.parametrize(

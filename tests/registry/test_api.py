@@ -41,6 +41,7 @@ def test_a_model_is_made_empty_and_read_back(reader):
         "name": "team/new",
         "description": "d",
         "n_versions": 0,
+        "pinned": False,
         "live_version": None,
         "digest": None,
         "task": None,

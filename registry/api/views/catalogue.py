@@ -1,6 +1,7 @@
 """Models, versions and events over HTTP. Every change goes through services."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.db.models import QuerySet
@@ -211,6 +212,44 @@ class RollbackView(APIView):
         return _version_response(model, version.number)
 
 
+class _PinAct(APIView):
+    """Pins a model, or not."""
+
+    required_scopes = {"POST": "promote"}
+    is_pinned: bool
+
+    def post(self, request: Request, namespace: str, name: str) -> Response:
+        model, reason = f"{namespace}/{name}", read(ReasonSerializer, request)["reason"]
+        services.set_pinned(
+            model, is_pinned=self.is_pinned, actor=get_actor(request), reason=reason
+        )
+        return _model_response(model)
+
+
+_pinning = partial(
+    extend_schema, tags=TAG, parameters=MODEL, request=ReasonSerializer, responses=ModelSerializer
+)
+
+
+@extend_schema_view(
+    post=_pinning(
+        summary="Keep a model in memory, whoever else needs the room",
+        description="Every process loads it at its start and never unloads it for another.",
+    )
+)
+class PinView(_PinAct):
+    """Pin a model."""
+
+    is_pinned = True
+
+
+@extend_schema_view(post=_pinning(summary="Let a model make room for others again"))
+class UnpinView(_PinAct):
+    """No longer pin a model."""
+
+    is_pinned = False
+
+
 class EventsView(ListOfModel[Event]):
     """What happened to a model, newest first."""
 
@@ -223,6 +262,11 @@ class EventsView(ListOfModel[Event]):
     @extend_schema(summary="List a model's events", tags=TAG, parameters=MODEL)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
+
+
+def _model_response(model: str) -> Response:
+    row = queries.find_model(model)
+    return Response(ModelSerializer(queries.model_rows().get(pk=row.pk)).data)
 
 
 def _version_response(model: str, number: int) -> Response:
