@@ -74,8 +74,8 @@ def prepare(home: Path, model: Path) -> None:
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[Server]:
-    """Run `manage.py serve` in a prepared `home` until the block ends."""
+def serving(home: Path, **settings: str) -> Iterator[Server]:
+    """Run `manage.py serve` with these settings in a prepared `home` until the block ends."""
     log = home / "serve.log"
 
     def is_ready() -> bool:
@@ -83,7 +83,8 @@ def serving(home: Path) -> Iterator[Server]:
         return found is not None and answers(int(found[1]), "/health/ready")
 
     command = python("manage.py", "serve", "--no-starter")
-    with running(command, environ=environment(home), log=log, is_ready=is_ready) as process:
+    environ = environment(home) | settings
+    with running(command, environ=environ, log=log, is_ready=is_ready) as process:
         found = _ADDRESS.search(tail(log, 1_000_000))
         assert found is not None
         first_run = json.loads((home / "first-run.json").read_text())

@@ -16,13 +16,13 @@ from dataclasses import replace
 from inference.predictor import Predictor
 from inference.serving import LiveRoute, ServedModel, Serving, Table
 from inference.swap import memory
-from inference.swap.fleet import Drained, Fleet, identity_of
+from inference.swap.fleet import Drained, Fleet
 from inference.swap.ports import Desk, NullDesk, Registry, ReplicaReport
 from inference.swap.preparing import Preparer
 from inference.swap.progress import RETRY_S, Board, Tries
 from inference.swap.replica import Replica
 from inference.swap.residency import Residency
-from inference.swap.states import CannotServe
+from inference.swap.states import CannotServe, identity_of
 from registry.specs import (
     DesiredState,
     ModelRoutes,

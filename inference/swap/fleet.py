@@ -10,7 +10,7 @@ from typing import Any
 from inference.predictor import Predictor
 from inference.serving import NOTHING_LOADED, ServedModel
 from inference.swap import memory
-from inference.swap.states import IN_MEMORY, SwapState, Track
+from inference.swap.states import IN_MEMORY, Identity, SwapState, Track, identity_of
 from registry.specs import VersionSpec
 
 DRAIN_S = 30.0
@@ -21,12 +21,7 @@ MAX_COPIES = 2
 # Tracks of versions that are gone are kept for people to look at.
 MAX_PAST = 8
 
-Identity = tuple[str, int, str]
 Drained = Callable[[Predictor], bool]
-
-
-def identity_of(spec: VersionSpec) -> Identity:
-    return (spec.model, spec.number, spec.digest)
 
 
 class Fleet:

@@ -12,7 +12,7 @@ from inference.predictor import Predictor
 from inference.swap import admission, golden, memory, warming
 from inference.swap.attempts import MAX_CRASHES, Attempts
 from inference.swap.ports import Desk, NullDesk, Room
-from inference.swap.states import CannotServe, SwapState, Track
+from inference.swap.states import CannotServe, Identity, SwapState, Track, identity_of
 from registry.specs import VersionKind, VersionSpec
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,8 @@ class Preparer:
     """Takes a version from REGISTERED to READY on the caller's thread; that takes seconds.
 
     Without `tries_out` a version is only staged and loaded. `room` None admits everything,
-    `attempts` None forgets crashes.
+    `attempts` None forgets crashes. What has passed once in this process is only loaded when it
+    comes back: its files are the same, and somebody waits for it.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Preparer:
         self._load, self._desk, self._room = load, desk or NullDesk(), room
         self._attempts, self._tries_out = attempts, tries_out
         self._overhead = 0
+        self._passed: set[Identity] = set()
 
     def prepare(self, track: Track, generation: int) -> Predictor:
         """Return the READY predictor of `track` (at REGISTERED) for this generation of its routes.
@@ -101,12 +103,14 @@ class Preparer:
         return predictor
 
     def _try_out(self, predictor: Predictor, track: Track) -> None:
-        if self._tries_out:
+        tries_out = self._tries_out and identity_of(predictor.spec) not in self._passed
+        if tries_out:
             track.note(**golden.check_smoke(predictor))
             track.note(**self._check_golden(predictor))
         track.move(SwapState.WARMING)
-        if self._tries_out and predictor.spec.kind is VersionKind.FILES:
+        if tries_out and predictor.spec.kind is VersionKind.FILES:
             track.note(**warming.warm_up(predictor))
+        self._passed.add(identity_of(predictor.spec))
 
     def _check_golden(self, predictor: Predictor) -> dict[str, Any]:
         known = self._desk.load_golden(predictor.spec)

@@ -8,8 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from inference.swap.fleet import Identity, identity_of
-from inference.swap.states import CannotServe
+from inference.swap.states import CannotServe, Identity, identity_of
 from registry.specs import DesiredState, VersionSpec
 
 MAX_TRIES = 3

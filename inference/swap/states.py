@@ -11,6 +11,13 @@ from typing import Any
 
 from registry.specs import VersionSpec
 
+Identity = tuple[str, int, str]
+
+
+def identity_of(spec: VersionSpec) -> Identity:
+    """What tells a version from every other, also from one of its name and number before."""
+    return (spec.model, spec.number, spec.digest)
+
 
 class SwapState(StrEnum):
     """A version's step in one process."""

@@ -67,6 +67,17 @@ def test_a_ready_version_has_evidence_of_every_step():
     assert {"smoke_s", "golden_worst", "warm_p95_s", "rss_bytes"} <= set(track.evidence)
 
 
+def test_what_has_passed_once_is_only_loaded_when_it_comes_back():
+    preparer = Preparer(a_predictor, desk=Desk())
+    first, again = (Track(a_spec(2), lambda: 0.0) for _ in range(2))
+    preparer.prepare(first, 1)
+    preparer.prepare(again, 1)
+    assert "golden_worst" in first.evidence
+    assert again.state is SwapState.READY
+    assert not {"smoke_s", "golden_worst", "warm_p95_s"} & set(again.evidence)
+    assert {"verified", "load_s"} <= set(again.evidence)
+
+
 def test_golden_inputs_that_are_missing_are_made_and_kept():
     desk = Desk()
     track, go = prepare(desk)
