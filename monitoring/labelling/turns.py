@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from monitoring.labelling.asking import OPEN_FOR
 from monitoring.labelling.queue import most_useful_first, open_items
 from monitoring.models import AuditItem, AuditState, Opinion, Second
-from monitoring.services import labels_of
+from monitoring.truths import labels_of
 from registry import queries as registry
 
 HELD_FOR = timedelta(minutes=10)

@@ -170,6 +170,8 @@ function progress(state) {
 }
 
 function compared(act) {
+  // Where people say right or wrong, the model said something else altogether.
+  if (!act.item.labels.includes(act.item.label)) return `Saved: ${act.label}.`;
   const same = act.item.label === act.label;
   return `Saved: ${act.label}. The model had said ${same ? "the same" : act.item.label}.`;
 }
