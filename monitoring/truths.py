@@ -24,9 +24,12 @@ SCORES_TRUTHS = (HAS_LABELS, HAS_CANDIDATES)
 def labels_of(
     prediction: Prediction, *, load_labels: LoadLabels = queries.load_labels
 ) -> tuple[str, ...]:
-    """What feedback on `prediction` may say: labels in its version's order, or right and wrong."""
+    """What feedback on `prediction` may say: labels in its version's order, candidates in that of
+    the alphabet, or right and wrong.
+    """
     if prediction.task == HAS_CANDIDATES:
-        return tuple(prediction.scores)
+        # PostgreSQL does not keep the order in which they were asked about.
+        return tuple(sorted(prediction.scores))
     if prediction.task != HAS_LABELS:
         return RIGHT, WRONG
     try:
