@@ -63,7 +63,7 @@ function draw(state, said) {
 function show(item) {
   shown = item;
   // What is more than a label can only be judged by who sees it.
-  reveal(item !== null && item.answer !== null);
+  reveal(Boolean(item?.answer));
   if (item === null) return;
   part("text").textContent = item.text.trim() ? item.text : "(blank)";
   part("text").scrollTop = 0;
