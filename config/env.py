@@ -180,7 +180,8 @@ SETTINGS: tuple[Setting, ...] = (
         "BELLWETHER_STORE_TEXT",
         "on",
         boolean,
-        "Whether the texts of predictions are kept; off keeps labels and scores only.",
+        "Whether the texts of predictions are kept, and the answers that hold words of them; off "
+        "keeps labels and scores only.",
     ),
     Setting(
         "BELLWETHER_REDACT",

@@ -5,14 +5,19 @@ Hashes are keyed, so that nobody who sees them can try texts or names until one 
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from inference.redaction import Redactor
+from inference.redaction import Redactor, Traced
 from inference.scripts import main_script
+from inference.shortening import encode_within
 
 # As much of a text as tells it from others; a longer one's length is hashed with it.
 FINGERPRINT_CHARS = 4096
 _TEXT, _SUBJECT = b"text", b"subject"
+# What an answer calls a piece of the text, beside its `start` and `end`.
+_PIECES = ("word", "answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,20 @@ class Describer:
             fingerprint=self._fingerprint(words, len(text)),
         )
 
+    def answer(self, answer: Mapping[str, Any], text: str, *, counted_from: int = 0) -> str | None:
+        """What may be kept of an answer to `text`, as JSON of bounded size: redacted, or None.
+
+        A piece of the text is as redacted as the text is there, whatever part of a match it was;
+        places of pieces are counted from the character `counted_from`.
+        """
+        if not self._stores_text:
+            return None
+        if self._redactor:
+            traced = self._redactor.trace(text)
+            answer = _redacted(answer, self._redactor, traced, text, counted_from)
+        # Only then cut: half of a match would not be recognised.
+        return encode_within(answer)
+
     def subject(self, name: str) -> str:
         """The keyed hash of whom a text is about, in hex; empty for nobody."""
         if not name:
@@ -70,3 +89,22 @@ class Describer:
         if n_chars > FINGERPRINT_CHARS:
             state.update(n_chars.to_bytes(8, "big"))
         return int.from_bytes(state.digest(), "big", signed=True) or 1
+
+
+def _redacted(value: Any, redactor: Redactor, traced: Traced, text: str, shift: int) -> Any:
+    """`value` with its texts redacted: those that have a place in `text` as it was there."""
+    if isinstance(value, str):
+        return redactor.redact(value)
+    if isinstance(value, list):
+        return [_redacted(item, redactor, traced, text, shift) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    redacted = {
+        name: _redacted(item, redactor, traced, text, shift) for name, item in value.items()
+    }
+    if "start" in value and value["start"] < value["end"]:
+        start, end = value["start"] + shift, value["end"] + shift
+        shown = traced.part(start, end)
+        if shown != text[start:end]:
+            redacted |= {name: shown for name in _PIECES if name in value}
+    return redacted

@@ -1,6 +1,11 @@
 """What is recorded of a call: a record for each answer, or one that says why there is none."""
 
-from collections.abc import Sequence
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from itertools import chain
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -8,13 +13,18 @@ import uuid_utils.compat as uuids
 
 from access.errors import BellwetherError
 from inference.calls import Call, Timing
-from inference.describing import Described
+from inference.describing import Described, Describer
 from inference.gathering import Gathered
 from inference.records import FAILED, LIVE, PINNED, PredictionRecord
+from inference.tasks.inputs import Input, as_text, counted_from, n_chars
 from inference.tasks.ports import Decoded, Prepared
 from registry.specs import VersionSpec
 
+log = logging.getLogger(__name__)
+
 BUG = "internal_error"
+# With more, redacting takes longer than a hop to another thread and back.
+MOST_CHARS_AT_ONCE = 4096
 
 
 def records_of(
@@ -28,8 +38,11 @@ def records_of(
     *,
     at: float,
     subject: str,
+    answers: Sequence[str | None],
 ) -> list[PredictionRecord]:
-    """One record for each answer, in their order; `subject` is a hash already."""
+    """One record for each answer, in their order; `subject` is a hash already, `answers` are from
+    `describe_answers`.
+    """
     route = LIVE if call.steering.pin is None else PINNED
     return [
         PredictionRecord(
@@ -61,9 +74,37 @@ def records_of(
             fingerprint=described[i].fingerprint,
             subject=subject,
             is_cached=gathered[i].is_cached,
+            answer=answers[i],
         )
         for i in range(len(decoded))
     ]
+
+
+async def describe_answers(
+    describer: Describer, inputs: Sequence[Input], decoded: Sequence[Decoded], beside: Executor
+) -> list[str | None]:
+    """What is kept of each answer beside label and scores; of much text it is made in `beside`."""
+    nothing: list[str | None] = [None] * len(decoded)
+    if not [each for each in decoded if each.answer is not None]:
+        return nothing
+
+    def describe() -> list[str | None]:
+        try:
+            return [
+                None
+                if each.answer is None
+                else describer.answer(each.answer, as_text(item), counted_from=counted_from(item))
+                for item, each in zip(inputs, decoded, strict=True)
+            ]
+        except Exception:
+            # What could not be redacted is not kept.
+            log.exception("answers are given, but not kept")
+            return nothing
+
+    n_written = sum(_n_written(each.answer) for each in decoded)
+    if sum(map(n_chars, inputs)) + n_written <= MOST_CHARS_AT_ONCE:
+        return describe()
+    return await asyncio.get_running_loop().run_in_executor(beside, describe)
 
 
 def failure_of(
@@ -98,3 +139,10 @@ def failure_of(
 
 def _new_id() -> UUID:
     return uuids.uuid7()
+
+
+def _n_written(answer: Mapping[str, Any] | None) -> int:
+    """The characters of the texts in an answer, but for those that are pieces of the input."""
+    found = (answer or {}).values()
+    lists = (value for value in found if isinstance(value, list))
+    return sum(len(each) for each in chain(found, *lists) if isinstance(each, str))

@@ -42,7 +42,9 @@ class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=Tru
     `n_unknown` tokens are out of vocabulary; `script` is the text's main writing system (an ISO
     15924 code, or empty); `is_empty` says that nothing but blanks was sent; `fingerprint` is a
     keyed 64-bit hash of the text, `subject` one of whom the caller says it is about. `is_cached`
-    says that somebody had asked the same, and nothing was computed.
+    says that somebody had asked the same, and nothing was computed. `answer` is what the task keeps
+    beside label and scores, as JSON of bounded size: None where these say it all, or where texts
+    are not stored.
     """
 
     id: UUID
@@ -74,3 +76,4 @@ class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=Tru
     fingerprint: int = 0
     subject: str = ""
     is_cached: bool = False
+    answer: str | None = None

@@ -6,7 +6,9 @@ cannot promise this for (back-references, look-around) it refuses.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,19 @@ BUILT_IN: Mapping[str, str] = {
         r"|(?:\b|\()[2-9][0-9]{2}\)?[ .-][0-9]{3}[ .-][0-9]{4}\b"
     ),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A redacted text, and of each of its characters where what it stands for begins and ends."""
+
+    text: str
+    begins: Sequence[int]
+    ends: Sequence[int]
+
+    def part(self, start: int, end: int) -> str:
+        """What became of the characters [start, end) of the text as it was: no part of a match."""
+        return self.text[bisect_right(self.ends, start) : bisect_left(self.begins, end)]
 
 
 class Redactor:
@@ -60,6 +75,27 @@ class Redactor:
         for pattern, replacement in self._steps:
             text = pattern.sub(replacement, text)
         return text
+
+    def trace(self, text: str) -> Traced:
+        """As `redact`, for who must know where something was replaced."""
+        begins, ends = list(range(len(text))), list(range(1, len(text) + 1))
+        for pattern, replacement in self._steps:
+            pieces: list[str] = []
+            new_begins: list[int] = []
+            new_ends: list[int] = []
+            done = 0
+            for match in pattern.finditer(text):
+                first, last = match.span()
+                shown = replacement if isinstance(replacement, str) else replacement(match)
+                if shown == match.group():
+                    continue
+                pieces += (text[done:first], shown)
+                new_begins += begins[done:first] + [begins[first]] * len(shown)
+                new_ends += ends[done:first] + [ends[last - 1]] * len(shown)
+                done = last
+            text = "".join(pieces) + text[done:]
+            begins, ends = new_begins + begins[done:], new_ends + ends[done:]
+        return Traced(text, begins, ends)
 
 
 def check_names(names: Iterable[str]) -> list[str]:

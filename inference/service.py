@@ -17,7 +17,7 @@ from inference.engine.engine import Engine
 from inference.engine.limits import Priority
 from inference.errors import InvalidRequest
 from inference.gathering import Gathered
-from inference.noting import failure_of, records_of
+from inference.noting import describe_answers, failure_of, records_of
 from inference.predictor import Predictor
 from inference.recording import Recorder
 from inference.records import PredictionRecord
@@ -120,6 +120,7 @@ class Service:
             inference_s=max(own.inference_s for own in gathered),
             total_s=self._clock() - asked,
         )
+        answers = await describe_answers(self._describer, call.inputs, decoded, self._long_texts)
         now = self._wall_clock()
         self.tally.answered(predictor.spec, gathered, timing, at=now)
         records = records_of(
@@ -132,6 +133,7 @@ class Service:
             timing,
             at=now,
             subject=self._describer.subject(call.subject),
+            answers=answers,
         )
         ids = self._record(records)
         predictions = [

@@ -75,7 +75,7 @@ def forget_hashed(name: str, *, actor: str) -> Forgotten:
 @transaction.atomic
 def _delete(ids: list[UUID]) -> int:
     locked = Prediction.objects.select_for_update().filter(id__in=ids).order_by("id")
-    predictions = {row.id: row for row in locked.defer("text", "scores")}
+    predictions = {row.id: row for row in locked.defer("text", "scores", "answer")}
     counts: Counter[Key] = Counter()
     cells: Counter[Weighed] = Counter()
     for row in predictions.values():

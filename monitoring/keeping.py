@@ -95,4 +95,5 @@ def _row(record: PredictionRecord) -> Prediction:
         script=record.script,
         subject=record.subject,
         is_cached=record.is_cached,
+        answer=record.answer,
     )

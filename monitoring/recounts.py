@@ -101,7 +101,7 @@ def _recount(model: str, start: datetime, end: datetime, cutoff: datetime) -> Re
     has_arrivals = not days.exists()
     counts: Counter[Key] = Counter()
     n_predictions = 0
-    for row in predictions.defer("text", "scores").iterator(chunk_size=2000):
+    for row in predictions.defer("text", "scores", "answer").iterator(chunk_size=2000):
         counts.update(counts_of(row))
         n_predictions += row.route == RouteKind.LIVE
     cells: Counter[Weighed] = Counter()

@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,10 +16,8 @@ from monitoring.labelling.drawing import UNIT_WEIGHT
 from monitoring.models import ConfusionCell, Feedback, Prediction, Source
 from monitoring.recorder import get_local_writer
 from monitoring.specs import DEFAULT_SOURCE, FeedbackItem, Outcome
+from monitoring.truths import SCORES_TRUTHS, LoadLabels, kept_as, labels_of
 from registry import queries
-from registry.errors import RegistryError
-
-LoadLabels = Callable[[str, int], tuple[str, ...]]
 
 LONGEST_WAIT_S = 2.0
 _POLL_S = 0.02
@@ -41,6 +40,8 @@ def give_feedback(
     label becomes the next revision and the only one that counts, whatever its source. Errors are
     PredictionNotFound and UnknownLabel; an item's error leaves the other items alone. A prediction
     answered seconds ago may still be on its way: it is waited for, `wait_s` in all at most.
+
+    Of a task without labels the truth is `right`, kept as the label that was predicted, or `wrong`.
 
     An audit's label of a prediction that was drawn for one weighs the inverse of the draw's
     probability, and settles the draw. Any other label weighs one.
@@ -85,8 +86,9 @@ class _Ledger:
                 details={"prediction_id": str(item.prediction_id)},
             )
         allowed = labels_of(prediction, load_labels=self._load_labels)
-        if error := _label_error(item, allowed):
+        if error := _label_error(item, prediction, allowed):
             return error
+        item = replace(item, correct_label=kept_as(prediction, item.correct_label))
         old = self._counting.get(prediction.id)
         if old is None:
             return _outcome("recorded", prediction, self._revise(prediction, item))
@@ -122,23 +124,12 @@ class _Ledger:
         return new
 
 
-def labels_of(
-    prediction: Prediction, *, load_labels: LoadLabels = queries.load_labels
-) -> tuple[str, ...]:
-    """The labels that may be true of `prediction`, in its version's order."""
-    try:
-        return load_labels(prediction.model, prediction.version)
-    except RegistryError:
-        # The version is gone from the registry; its predictions still say what it could say.
-        return tuple(prediction.scores)
-
-
 def check_label(
     prediction: Prediction, label: str, *, load_labels: LoadLabels = queries.load_labels
 ) -> None:
     """Raise UnknownLabel for what no feedback on `prediction` may say."""
     item = FeedbackItem(prediction.id, label, None)
-    if error := _label_error(item, labels_of(prediction, load_labels=load_labels)):
+    if error := _label_error(item, prediction, labels_of(prediction, load_labels=load_labels)):
         raise error
 
 
@@ -147,19 +138,28 @@ def _latest(ids: Collection[UUID]) -> dict[UUID, Feedback]:
     return {row.prediction_id: row for row in rows}
 
 
-def _label_error(item: FeedbackItem, allowed: tuple[str, ...]) -> UnknownLabel | None:
+def _label_error(
+    item: FeedbackItem, prediction: Prediction, allowed: tuple[str, ...]
+) -> UnknownLabel | None:
     if item.correct_label in allowed:
         return None
+    details = {
+        "field": "correct_label",
+        "prediction_id": str(item.prediction_id),
+        "allowed": list(allowed[:_SHOWN_LABELS]),
+    }
+    if prediction.task not in SCORES_TRUTHS:
+        return UnknownLabel(
+            f"'correct_label' must be 'right' or 'wrong': a {prediction.task} answer is no label, "
+            "so compare it yourself and say whether the whole of it is right.",
+            details=details,
+        )
     folded = item.correct_label.casefold().strip()
     meant = [label for label in allowed if label.casefold() == folded]
     hint = f"did you mean {meant[0]!r}?" if len(meant) == 1 else "use one of the allowed labels."
     return UnknownLabel(
         f"{item.correct_label[:80]!r} is no label of the version that predicted: {hint}",
-        details={
-            "field": "correct_label",
-            "prediction_id": str(item.prediction_id),
-            "allowed": list(allowed[:_SHOWN_LABELS]),
-        },
+        details=details,
     )
 
 

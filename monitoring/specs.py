@@ -86,7 +86,11 @@ def _parse_id(raw: object) -> UUID:
 
 def _parse_label(raw: object) -> str:
     if not isinstance(raw, str) or not 1 <= len(raw) <= _LONGEST_LABEL:
-        raise _invalid("correct_label", f"must be a label, 1 to {_LONGEST_LABEL} characters")
+        raise _invalid(
+            "correct_label",
+            f"must be a label, 1 to {_LONGEST_LABEL} characters; of a task without labels, such as "
+            "text generation, say 'right' or 'wrong'",
+        )
     return raw
 
 

@@ -67,7 +67,8 @@ class Embedding:
         if isinstance(prepared, Encoded):
             return Decoded({"embedding": vectors[0].tolist()}, "embedding", 1.0, {})
         alike = [_cosine(vectors[0], vector) for vector in vectors[1:]]
-        return Decoded({"similarities": alike}, "similarity", max(alike), {})
+        fields = {"similarities": alike}
+        return Decoded(fields, "similarity", max(alike), {}, fields)
 
     def _prepared(self, item: str | Comparison, prompt: str, *, short: bool) -> Prepared:
         if isinstance(item, str):

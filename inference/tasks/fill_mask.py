@@ -15,6 +15,7 @@ from inference.tasks.tokenizing import TextTokenizer, load_tokenizer
 MAX_MASKS = 32
 MAX_SHOWN = 1_000
 MAX_TARGETS = 1_000
+_KEPT = ("score", "token", "token_str")
 Target = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
@@ -63,7 +64,9 @@ class FillMask:
             self._fills(piece, place, _softmax(row), parameters.top_k, only)
             for place, row in zip(piece.places, outputs[0].logits, strict=True)
         ]
-        return Decoded({"fills": fills}, "filled", fills[0][0]["score"], {})
+        # Without the sequences: each is the text again.
+        kept = [[{name: fill[name] for name in _KEPT} for fill in place] for place in fills]
+        return Decoded({"fills": fills}, "filled", fills[0][0]["score"], {}, {"fills": kept})
 
     def _placed(self, encoded: Encoded, index: int) -> Encoded:
         mask = self._words.mask_token_id

@@ -2,6 +2,8 @@
 
 import msgspec
 
+_BETWEEN = "\n"
+
 
 class TextPair(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Two texts that the model reads together."""
@@ -73,4 +75,9 @@ def n_chars(item: Input) -> int:
 
 def as_text(item: Input) -> str:
     """One input as the one text that is kept of it."""
-    return item if isinstance(item, str) else "\n".join(item.texts)
+    return item if isinstance(item, str) else _BETWEEN.join(item.texts)
+
+
+def counted_from(item: Input) -> int:
+    """Where in that text the places of answers are counted from: a question's in its context."""
+    return len(item.question) + len(_BETWEEN) if isinstance(item, Question) else 0

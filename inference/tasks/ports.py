@@ -134,13 +134,15 @@ class Decoded:
     """One answer: the task's own `fields`, and what is recorded whatever the caller asked to see.
 
     `score` is the probability of `label`; `scores` maps every label to its probability (at most
-    `MAX_RECORDED_LABELS`, the likeliest ones).
+    `MAX_RECORDED_LABELS`, the likeliest ones). `answer` is what is kept besides, where these do not
+    say it all: JSON, in which `word` or `answer` beside `start` and `end` is a piece of the input.
     """
 
     fields: dict[str, Any]
     label: str
     score: float
     scores: dict[str, float]
+    answer: dict[str, Any] | None = None
 
 
 MAX_RECORDED_LABELS = 64

@@ -108,7 +108,8 @@ class QuestionAnswering:
         label = ANSWER if answers[0]["answer"] else NO_ANSWER
         scores = {ANSWER: min(surest, 1.0), NO_ANSWER: empty}
         more = {} if parameters.top_k == 1 else {"answers": answers}
-        return Decoded(answers[0] | more, label, scores[label], scores)
+        fields = answers[0] | more
+        return Decoded(fields, label, scores[label], scores, fields)
 
     def _divided(
         self, item: Question, parameters: QuestionAnsweringParameters, field: str, *, short: bool

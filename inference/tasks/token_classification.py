@@ -111,7 +111,7 @@ class TokenClassification:
             entities = merge_overlapping(entities)
         label, scores = self._recorded(np.concatenate([each.probabilities for each in tokens]))
         fields = {"entities": [entity.fields() for entity in entities]}
-        return Decoded(fields, label, scores[label], scores)
+        return Decoded(fields, label, scores[label], scores, fields)
 
     def _divided(self, text: str, stride: int | None, field: str, *, short: bool) -> Divided:
         tokenizer, whole = self.tokenizer, self.tokenizer.tokenize(text, short=short)

@@ -144,7 +144,7 @@ class Writing:
         if output.n_chunks > 1:
             fields |= {"n_chunks": output.n_chunks, "levels": output.levels}
         score = _likelihood(first.logprobs)
-        return Decoded(fields, first.finish_reason, score, {"likelihood": score})
+        return Decoded(fields, first.finish_reason, score, {"likelihood": score}, fields)
 
     def _brief(self, item: Input, parameters: Any) -> Brief:
         prompt = self._prompt(item, parameters)

@@ -10,7 +10,7 @@ from monitoring.dashboard.neighbours import Neighbours, load_neighbours
 from monitoring.errors import PredictionNotFound
 from monitoring.models import AuditItem, Exemplar, Feedback, Prediction
 from monitoring.searching import Search, load_page
-from monitoring.services import labels_of
+from monitoring.truths import labels_of
 from registry import queries as registry
 from registry.errors import RegistryError
 

@@ -47,6 +47,7 @@ COLUMNS: dict[Table, dict[str, str]] = {
         "label": "text",
         "score": "real",
         "scores": "text",
+        "answer": "text",
         "n_tokens": "whole",
         "n_unknown": "whole",
         "truncated": "flag",
@@ -120,7 +121,7 @@ def _rows(selection: Selection) -> QuerySet[Any]:
         return matching(selection.search)
     if selection.table is Table.FEEDBACK:
         rows: QuerySet[Any] = Feedback.objects.select_related("prediction").defer(
-            "prediction__text", "prediction__scores"
+            "prediction__text", "prediction__scores", "prediction__answer"
         )
         model = {"prediction__model": selection.model} if selection.model else {}
     else:

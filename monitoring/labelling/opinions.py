@@ -17,8 +17,9 @@ from django.db.models import QuerySet
 from monitoring.errors import AuditItemNotFound, MonitoringError
 from monitoring.labelling.answers import skip
 from monitoring.models import AuditItem, AuditState, Opinion, Prediction, Second, Source
-from monitoring.services import LoadLabels, check_label, give_feedback, labels_of
+from monitoring.services import check_label, give_feedback
 from monitoring.specs import FeedbackItem
+from monitoring.truths import LoadLabels, labels_of
 from registry import queries as registry
 
 SECOND_OPINION = "second_opinion"

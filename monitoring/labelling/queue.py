@@ -28,6 +28,7 @@ class Asked:
     label: str
     score: float
     scores: dict[str, float]
+    answer: str | None
     probability: float
     uncertainty: float
     known_label: str | None
@@ -92,6 +93,7 @@ def _asked(row: AuditItem) -> Asked:
         label=prediction.label,
         score=prediction.score,
         scores=prediction.scores,
+        answer=prediction.answer,
         probability=row.probability,
         uncertainty=row.uncertainty,
         known_label=getattr(row, "known_label", None),

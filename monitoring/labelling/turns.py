@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from monitoring.labelling.asking import OPEN_FOR
 from monitoring.labelling.queue import most_useful_first, open_items
 from monitoring.models import AuditItem, AuditState, Opinion, Second
-from monitoring.services import labels_of
+from monitoring.truths import labels_of
 from registry import queries as registry
 
 HELD_FOR = timedelta(minutes=10)
@@ -27,8 +27,8 @@ _TRIES = 3
 class Turn:
     """One text to label. It does not say whether somebody labelled it before, nor how.
 
-    `label`, `score` and `scores` are what was predicted; `labels` are the ones to choose from, in
-    the version's own order.
+    `label`, `score`, `scores` and `answer` (JSON, or None) are what was predicted; `labels` are the
+    ones to choose from, in the version's own order.
     """
 
     prediction_id: UUID
@@ -39,6 +39,7 @@ class Turn:
     label: str
     score: float
     scores: dict[str, float]
+    answer: str | None
     labels: tuple[str, ...]
 
 
@@ -147,5 +148,6 @@ def _turn(row: AuditItem) -> Turn:
         label=predicted.label,
         score=predicted.score,
         scores=predicted.scores,
+        answer=predicted.answer,
         labels=labels_of(predicted),
     )

@@ -62,6 +62,10 @@ class Prediction(models.Model):
         db_default=False,
         help_text="Somebody had asked the same: nothing was computed.",
     )
+    answer = models.TextField(  # noqa: DJ001 - as the text, it may not be stored
+        null=True,
+        help_text="What the task answered beside label and scores, as JSON; null if nothing.",
+    )
 
     class Meta:
         indexes = [

@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from monitoring.models import Feedback, Prediction, RouteKind
 from monitoring.rollups import Scope
+from monitoring.truths import SCORES_TRUTHS
 
 MOST_PAIRS = 10_000
 # Labels of all models that are looked through for those of one.
@@ -28,7 +29,8 @@ class Pair:
 def load_pairs(scope: Scope, sources: Collection[str]) -> list[Pair]:
     """Up to 10,000 of the newest labels of predictions that `scope` means, newest label first.
 
-    Only labels of `sources` that still count, and of rows that are not pruned yet.
+    Only labels of `sources` that still count, of rows that are not pruned yet, and of tasks whose
+    scores say how likely each truth is.
     """
     rows = _labels(scope).filter(source__in=list(sources))
     fields = ("prediction__at", "at", "label", "prediction__scores")
@@ -52,11 +54,13 @@ def _labels(scope: Scope) -> QuerySet[Feedback]:
     later = Feedback.objects.filter(
         prediction=OuterRef("prediction"), revision__gt=OuterRef("revision")
     )
-    return _newest(Feedback.objects.filter(~Exists(later)), scope)
+    return _newest(Feedback.objects.filter(~Exists(later)), scope, task__in=SCORES_TRUTHS)
 
 
-def _newest(rows: QuerySet[Feedback], scope: Scope) -> QuerySet[Feedback]:
-    """Those of `rows` in `scope` among the newest labels of all models, newest first."""
+def _newest(rows: QuerySet[Feedback], scope: Scope, **more: Any) -> QuerySet[Feedback]:
+    """Those of `rows` in `scope` among the newest labels of all models, newest first; `more` tests
+    their predictions.
+    """
     # No label comes before its prediction, so older ones need no look.
     since = Feedback.objects.filter(at__gte=scope.window.start).order_by("-at")
     beyond = list(since.values_list("at", flat=True)[MOST_SCANNED : MOST_SCANNED + 1])
@@ -68,6 +72,7 @@ def _newest(rows: QuerySet[Feedback], scope: Scope) -> QuerySet[Feedback]:
         at__gte=scope.window.start,
         at__lt=scope.window.end,
         **{name: value for name, value in narrowed.items() if value is not None},
+        **more,
     )
     # As a test of each label: tests of a joined row would make SQLite walk all predictions.
     return rows.filter(Exists(meant), at__gte=[scope.window.start, *beyond][-1]).order_by("-at")

@@ -1,5 +1,6 @@
 """How numbers, times and states are written on the dashboard's pages."""
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -100,3 +101,34 @@ def describe(passed: timedelta) -> str:
 def share(value: float | None) -> str:
     """A share in [0, 1] as a percentage for a bar's width: 0.9134 → 91.3."""
     return f"{100 * min(1.0, max(0.0, value or 0.0)):.1f}"
+
+
+@register.filter
+def answer_parts(answer: str | None) -> list[tuple[str, list[str]]]:
+    """A kept answer as names with lines: one for a text or number, one for each item of a list.
+
+    >>> answer_parts('{"entities":[{"word":"Ann","score":0.98765}],"is_cut":true}')
+    [('entities', ['word: Ann, score: 0.988']), ('is cut', ['yes'])]
+    """
+    if answer is None:
+        return []
+    parts = json.loads(answer).items()
+    return [
+        (name.replace("_", " "), [_line(each) for each in value if each != []] or ["none"])
+        if isinstance(value, list)
+        else (name.replace("_", " "), [_line(value)])
+        for name, value in parts
+    ]
+
+
+def _line(value: Any) -> str:
+    match value:
+        case dict():
+            return ", ".join(f"{name.replace('_', ' ')}: {_line(it)}" for name, it in value.items())
+        case list():
+            return "; ".join(map(_line, value))
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.3f}"
+    return str(value)

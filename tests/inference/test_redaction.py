@@ -143,3 +143,17 @@ def test_a_file_that_is_no_text_or_too_large_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"#" * 300_000)
     with pytest.raises(ValueError, match="larger than"):
         read_patterns(path)
+
+
+def test_a_trace_says_what_became_of_any_part() -> None:
+    redactor = Redactor(["email", "card"], {"ticket": "TCK-[0-9]+"})
+    text = "TCK-123 4111111111111111: Ann, ann@example.org, 1234567890123, bye"
+    traced = redactor.trace(text)
+    assert traced.text == redactor.redact(text)
+    at = text.index("ann@")
+    assert traced.part(0, len(text)) == traced.text
+    assert [traced.part(at + i, at + i + 3) for i in range(0, 15, 3)] == ["[email]"] * 5
+    assert traced.part(at - 5, at + 4) == "Ann, [email]"
+    assert traced.part(5, 10) == "[ticket] [card]"
+    assert traced.part(text.index("bye"), len(text)) == "bye"
+    assert traced.part(text.index("12345"), text.index(", bye")) == "1234567890123"

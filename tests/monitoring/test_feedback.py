@@ -243,3 +243,55 @@ def test_a_list_may_be_neither_empty_nor_endless() -> None:
     for n in (0, 1001):
         with pytest.raises(InvalidFeedback, match=f"this one {n}"):
             parse_items([item] * n)
+
+
+@pytest.mark.django_db
+def test_an_answer_that_is_no_label_is_right_or_wrong_as_a_whole() -> None:
+    scores = {"answer": 0.9, "no_answer": 0.1}
+    rows = [
+        make_prediction(task="question-answering", label="answer", scores=scores) for _ in range(3)
+    ]
+    first = give(rows[0].id, "right")
+    assert (first.status, first.predicted_label, first.correct_label) == (
+        "recorded",
+        "answer",
+        "answer",
+    )
+    assert give(rows[0].id, "right").status == "unchanged"
+    assert give(rows[1].id, "wrong").correct_label == "wrong"
+    assert give(rows[2].id, "wrong").status == "recorded"
+    assert give(rows[2].id, "right").status == "revised"
+    assert day_cells() == {("answer", "answer"): 2, ("wrong", "answer"): 1}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("task", ["token-classification", "question-answering", "summarization"])
+@pytest.mark.parametrize("said", ["Ada Lovelace", "entities", "Right", "NEGATIVE"])
+def test_anything_else_said_of_it_is_refused_with_what_to_say(task: str, said: str) -> None:
+    row = make_prediction(task=task, label="entities", scores={"entities": 0.9})
+    error = give(row.id, said)
+    assert isinstance(error, UnknownLabel)
+    assert error.details == {
+        "field": "correct_label",
+        "prediction_id": str(row.id),
+        "allowed": ["right", "wrong"],
+    }
+    assert "'right' or 'wrong'" in error.message
+    assert task in error.message
+    assert said not in error.message
+    assert not Feedback.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_text_as_the_truth_is_refused_with_what_to_say() -> None:
+    with pytest.raises(InvalidFeedback, match="'right' or 'wrong'"):
+        parse_item({"prediction_id": str(uuid4()), "correct_label": "A summary. " * 50})
+
+
+@pytest.mark.django_db
+def test_of_zero_shot_predictions_what_the_caller_asked_about_may_be_true() -> None:
+    scores = {"a film": 0.7, "a dog": 0.3}
+    row = make_prediction(task="zero-shot-classification", label="a film", scores=scores)
+    assert give(row.id, "a dog").status == "recorded"
+    assert give(row.id, "POSITIVE").details["allowed"] == ["a dog", "a film"]
+    assert day_cells() == {("a dog", "a film"): 1}

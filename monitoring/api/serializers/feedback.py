@@ -12,7 +12,10 @@ from monitoring.specs import Outcome
 
 class FeedbackItemSerializer(serializers.Serializer[Any]):
     prediction_id = serializers.UUIDField(help_text="The id that came with the prediction.")
-    correct_label = serializers.CharField(help_text="A label of the version that predicted.")
+    correct_label = serializers.CharField(
+        help_text="A label of the version that predicted; where answers are no labels, 'right' or "
+        "'wrong'."
+    )
     source = serializers.ChoiceField(  # type: ignore[assignment]  # Field.source is another thing
         choices=Source.choices,
         required=False,

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from monitoring.api.serializers.answers import AnswerField
 from monitoring.labelling.turns import DEFAULT_LIMIT, MOST_TAKEN
 
 
@@ -16,6 +17,7 @@ class AskedSerializer(serializers.Serializer[Any]):
     label = serializers.CharField(help_text="What was predicted.")  # type: ignore[assignment]
     score = serializers.FloatField()
     scores = serializers.DictField(child=serializers.FloatField())
+    answer = AnswerField()
     uncertainty = serializers.FloatField(help_text="From 0, sure, to 1, all labels equally likely.")
     probability = serializers.FloatField(
         help_text="How likely it was drawn; its label weighs the inverse."
@@ -75,6 +77,7 @@ class TurnSerializer(serializers.Serializer[Any]):
     label = serializers.CharField(help_text="What was predicted.")  # type: ignore[assignment]
     score = serializers.FloatField()
     scores = serializers.DictField(child=serializers.FloatField())
+    answer = AnswerField()
     labels = serializers.ListField(
         child=serializers.CharField(), help_text="To choose from, in the version's order."
     )

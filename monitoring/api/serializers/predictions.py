@@ -3,6 +3,7 @@
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from monitoring.api.serializers.answers import AnswerField
 from monitoring.models import Feedback, Prediction
 
 TIMINGS = ("tokenize", "queue", "inference", "total")
@@ -16,6 +17,7 @@ class RevisionSerializer(serializers.ModelSerializer[Feedback]):
 
 class PredictionSerializer(serializers.ModelSerializer[Prediction]):
     timing_ms = serializers.SerializerMethodField()
+    answer = AnswerField()
     correct_label = serializers.CharField(
         source="latest_label",
         read_only=True,
@@ -35,6 +37,7 @@ class PredictionSerializer(serializers.ModelSerializer[Prediction]):
             "label",
             "score",
             "scores",
+            "answer",
             "n_tokens",
             "truncated",
             "segment",

@@ -236,6 +236,18 @@ def test_a_text_that_is_not_stored_is_said_to_be_so() -> None:
     assert "not stored" in viewer.get(LIST).text
 
 
+def test_an_answer_that_is_more_than_a_label_is_shown() -> None:
+    register()
+    answer = '{"entities":[{"word":"<Ann>","score":0.98765,"start":0}],"fills":[],"is_cut":true}'
+    rows = [make_prediction(at=NOW, answer=kept) for kept in (answer, None)]
+    viewer = signed_in("viewer")
+    full, plain = (viewer.get(reverse("dashboard:prediction", args=[row.id])).text for row in rows)
+    assert "word: &lt;Ann&gt;, score: 0.988, start: 0" in full
+    assert "<dt>Is cut</dt>" in full
+    assert "none</span>" in full
+    assert "pr-answer" not in plain
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_whoever_may_give_feedback_labels_and_corrects(role: str) -> None:
     register()

@@ -19,12 +19,14 @@ WINDOW = ["--from", "2026-11-01", "--to", "2026-12-01"]
 QUERY = {"from": "2026-11-01", "to": "2026-12-01"}
 ODD = 'tabs\tquotes " commas, line\nbreaks and شكرا 🎉'
 
+ANSWER = '{"generated_text":"a, \\"b\\"","n_generated":2}'
+
 
 @pytest.fixture
 def rows() -> list[Prediction]:
     """Three predictions of two models, one of them labelled, and an evaluation."""
     made = [
-        make_prediction(text=ODD, segment="web"),
+        make_prediction(text=ODD, segment="web", answer=ANSWER),
         make_prediction(at=NOW + timedelta(minutes=1), text=None),
         make_prediction(at=NOW + timedelta(minutes=2), model="acme/other"),
     ]
@@ -46,6 +48,7 @@ def test_csv_holds_every_prediction_as_it_is(rows, tmp_path):
     assert read[1]["text"] == ""
     assert float(read[0]["score"]) == rows[0].score
     assert json.loads(read[0]["scores"]) == rows[0].scores
+    assert [row["answer"] for row in read] == [ANSWER, ""]
 
 
 def test_feedback_comes_with_its_prediction_and_weight(rows, tmp_path):

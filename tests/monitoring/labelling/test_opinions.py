@@ -330,3 +330,21 @@ def test_what_is_wrong_is_named(path, body, code):
     address = f"{AUDIT}/{path.format(id=id, other=UUID(int=1))}"
     answer = client().post(address, body, format="json")
     assert (answer.status_code, answer.json()["error"]["code"]) == code
+
+
+def test_an_answer_that_is_no_label_is_handed_out_and_judged_as_a_whole() -> None:
+    kept = '{"answer":"Ada","score":0.5,"start":0,"end":3}'
+    scores = {"answer": 0.5, "no_answer": 0.1}
+    given = {"task": "question-answering", "label": "answer", "scores": scores, "answer": kept}
+    right, wrong = open_items(2, probability=1.0, **given)
+    [turn, _] = (
+        client().post("/api/v1/audit/take", {"model": MODEL}, format="json").json()["results"]
+    )
+    assert turn["labels"] == ["right", "wrong"]
+    assert turn["answer"] == {"answer": "Ada", "score": 0.5, "start": 0, "end": 3}
+    for id, label in ((right, "right"), (wrong, "wrong")):
+        assert give_opinion(id, label, labeller="ann", now=NOW).status == "recorded"
+    with pytest.raises(UnknownLabel):
+        give_opinion(right, "Ada", labeller="ann", now=NOW)
+    window = parse_window("", "", now=NOW + timedelta(minutes=2))
+    assert load_quality(Asked(model=MODEL, window=window)).quality.accuracy.value == 0.5

@@ -97,3 +97,11 @@ def test_classes_that_were_not_scored_are_left_out() -> None:
     scores = {"A": 0.7, "B": 0.3}
     report = judge([Pair(NOW, NOW, "A", scores), Pair(NOW, NOW, "C", scores)])
     assert report.n == 1
+
+
+def test_answers_that_are_no_labels_are_left_out() -> None:
+    remember([Event(actual="POSITIVE"), Event(actual="POSITIVE")])
+    Prediction.objects.filter(pk=Prediction.objects.first().pk).update(  # type: ignore[union-attr]
+        task="question-answering"
+    )
+    assert len(load_pairs(WEEK, ("delayed",))) == 1

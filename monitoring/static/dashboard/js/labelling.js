@@ -62,7 +62,8 @@ function draw(state, said) {
 
 function show(item) {
   shown = item;
-  reveal(false);
+  // What is more than a label can only be judged by who sees it.
+  reveal(Boolean(item?.answer));
   if (item === null) return;
   part("text").textContent = item.text.trim() ? item.text : "(blank)";
   part("text").scrollTop = 0;
@@ -149,9 +150,17 @@ function reveal(isWanted) {
   part("reveal-name").textContent = isRevealed ? "Hide the model's answer" : "Show the model's answer";
   part("answer").hidden = !isRevealed;
   if (isRevealed) {
-    const { label, score } = session.current;
-    part("answer").textContent = `The model said ${label}, with ${score.toFixed(3)}.`;
+    const { label, score, answer } = session.current;
+    const said = `The model said ${label}, with ${score.toFixed(3)}.`;
+    part("answer").textContent = [said, ...linesOf(answer ?? {})].join("\n");
   }
+}
+
+// Every field of an answer is a line, and so is each item of a list.
+function linesOf(answer) {
+  const plain = (value) => (value instanceof Object ? JSON.stringify(value) : `${value}`);
+  return Object.entries(answer).flatMap(([name, value]) =>
+    Array.isArray(value) ? [`${name}:`, ...value.map((each) => `  ${plain(each)}`)] : [`${name}: ${plain(value)}`]);
 }
 
 function progress(state) {
@@ -161,6 +170,8 @@ function progress(state) {
 }
 
 function compared(act) {
+  // Where people say right or wrong, the model said something else altogether.
+  if (!act.item.labels.includes(act.item.label)) return `Saved: ${act.label}.`;
   const same = act.item.label === act.label;
   return `Saved: ${act.label}. The model had said ${same ? "the same" : act.item.label}.`;
 }
