@@ -21,6 +21,7 @@ from inference.routing import Steering
 from inference.service import Answer, Call, Service
 from inference.serving import ServedModel
 from inference.tasks.kinds import TaskKind
+from registry.specs import VersionSpec
 
 _NUMBER = re.compile("[1-9][0-9]{0,8}")
 
@@ -51,7 +52,7 @@ class Inference:
                 steering=steering_of(received, served),
             )
         )
-        _check_version(received, answer)
+        check_version(received, answer.spec)
         return _reply(body, answer, kind, options)
 
 
@@ -101,12 +102,14 @@ def in_memory(served: ServedModel) -> list[Predictor]:
     return [*served.predictors(), *served.standby]
 
 
-def _check_version(received: Received[Any], answer: Answer) -> None:
-    """Another version may have begun to answer everybody since the path was read."""
+def check_version(received: Received[Any], spec: VersionSpec) -> None:
+    """Raise VersionNotLoaded where another version has begun to answer everybody since the path was
+    read.
+    """
     number = version_of(received)
-    if number not in (None, answer.spec.number):
+    if number not in (None, spec.number):
         assert number is not None  # noqa: S101 - for the type checker
-        raise _not_loaded(number, [answer.spec.number])
+        raise _not_loaded(number, [spec.number])
 
 
 def _not_loaded(number: int, loaded: list[int]) -> VersionNotLoaded:

@@ -60,7 +60,9 @@ class ChatRequest(Sampling, frozen=True, kw_only=True):
 
 
 class CompletionRequest(Sampling, frozen=True, kw_only=True):
-    prompt: str | Annotated[list[str], msgspec.Meta(min_length=1, max_length=1)]
+    """`prompt`: a text, token ids of the model's own, or a list of either."""
+
+    prompt: msgspec.Raw
 
 
 class Usage(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from inference.http.endpoints import Endpoint, Received, Reply
 from inference.http.errors import version_headers
 from inference.http.ignored import warn
 from inference.http.limits import RequestLimits
+from inference.http.openai_input import read_items
 from inference.http.openai_messages import (
     AssistantMessage,
     ChatChoice,
@@ -163,9 +164,10 @@ class OpenAIText:
 
     async def complete(self, received: Received[Asked[CompletionRequest]]) -> Reply:
         request = received.body.request
-        prompt = request.prompt if isinstance(request.prompt, str) else request.prompt[0]
-        self._limits.check([prompt], field="prompt")
-        order = self._order(received, request, prompt=prompt, max_tokens=request.max_tokens)
+        prompts = read_items(request.prompt, "prompt", max_items=self._limits.max_inputs)
+        if isinstance(prompts[0], str):
+            self._limits.check(prompts, field="prompt")  # type: ignore[arg-type]
+        order = self._order(received, request, prompts=prompts, max_tokens=request.max_tokens)
         return await self._answer(received, request, order, COMPLETION)
 
     def _order(self, received: Received[Any], request: Sampling, **what: Any) -> Order:

@@ -8,10 +8,11 @@ import msgspec
 
 from inference.calls import Call, Started
 from inference.generation.events import FinishEvent, TokenEvent
+from inference.http.openai_input import detokenizer, texts_of
 from inference.http.writing import Begun, Event, Finished, FinishReason, Order, Piece
 from inference.service import Service
 from inference.streams import check_writes, stream
-from inference.tasks.inputs import Conversation, Message
+from inference.tasks.inputs import Conversation, Input, Message
 
 _REASONS: dict[str, FinishReason] = {
     "eos_token": "stop",
@@ -28,21 +29,34 @@ class ServiceWriter:
 
     async def write(self, order: Order) -> AsyncGenerator[Event, None]:
         check_writes(self._service, order.model)
-        async with aclosing(stream(self._service, _call(order))) as told:
+        inputs = await self._inputs(order)
+        async with aclosing(stream(self._service, _call(order, inputs))) as told:
             async for each in told:
                 if isinstance(each, Started):
                     yield Begun(each.spec, sum(one.n_tokens for one in each.prepared))
                 elif isinstance(each, TokenEvent) and each.text:
-                    yield Piece(each.sequence, each.text)
+                    yield Piece(each.index * order.n + each.sequence, each.text)
                 elif isinstance(each, FinishEvent):
-                    yield Finished(each.sequence, _REASONS[each.finish_reason], each.n_tokens)
+                    index = each.index * order.n + each.sequence
+                    yield Finished(index, _REASONS[each.finish_reason], each.n_tokens)
+
+    async def _inputs(self, order: Order) -> list[Input]:
+        if not order.prompts:
+            return [Conversation(tuple(Message(turn.role, turn.text) for turn in order.turns))]
+        own = detokenizer(
+            self._service.serving,
+            order.model,
+            key_id=order.key_id,
+            request_id=order.request_id,
+            steering=order.steering,
+        )
+        return list(await texts_of(order.prompts, "prompt", own))
 
 
-def _call(order: Order) -> Call:
-    turns = tuple(Message(turn.role, turn.text) for turn in order.turns)
+def _call(order: Order, inputs: list[Input]) -> Call:
     return Call(
         model=order.model,
-        inputs=(order.prompt if order.prompt is not None else Conversation(turns),),
+        inputs=inputs,
         parameters=msgspec.Raw(msgspec.json.encode(_parameters(order))),
         request_id=order.request_id,
         dialect="openai",

@@ -9,6 +9,7 @@ import httpx
 import msgspec
 import pytest
 from huggingface_hub import InferenceClient
+from transformers import AutoTokenizer
 
 from inference.calls import Answer, Call, Started
 from inference.errors import QueueFull
@@ -104,6 +105,71 @@ def test_several_texts_are_told_apart(plane: Plane) -> None:
     assert pieces == texts
 
 
+def test_several_prompts_are_answered_in_their_order(plane: Plane) -> None:
+    asked = {"model": "team/tiny", "max_tokens": 6, "temperature": 0}
+    prompts = ["A model", "Numbers 0 1 2"]
+
+    def choices(prompt: Any, **more: Any) -> list[tuple[int, str]]:
+        answer = plane.call("POST", COMPLETION, json={**asked, "prompt": prompt, **more})
+        assert answer.status_code == 200, answer.text
+        return [(choice["index"], choice["text"]) for choice in answer.json()["choices"]]
+
+    alone = [choices(prompt)[0][1] for prompt in prompts]
+    assert choices(prompts) == list(enumerate(alone))
+    drawn = choices(prompts, n=2, temperature=1.5, seed=1)
+    assert [index for index, _ in drawn] == [0, 1, 2, 3]
+    assert drawn[:2] == choices(prompts[0], n=2, temperature=1.5, seed=1)
+
+
+def test_a_prompt_may_be_the_models_own_token_ids(plane: Plane, writer: Predictor) -> None:
+    asked = {"model": "team/tiny", "max_tokens": 6, "temperature": 0}
+    tokenizer = AutoTokenizer.from_pretrained(writer.spec.view)
+    prompts = ["A model", "Привет, мир! 1"]
+    ids = [tokenizer(prompt).input_ids for prompt in prompts]
+
+    def said(prompt: Any) -> Any:
+        answer = plane.call("POST", COMPLETION, json={**asked, "prompt": prompt})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["choices"]
+
+    assert said(ids) == said(prompts)
+    assert said(ids[0]) == said(prompts[0])
+    assert plane.recorder.records[0].text == "A model"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "param", "words"),
+    [
+        ([100257], "prompt", "none of this model's"),
+        ([[5], [0, 100257]], "prompt[1]", "none of this model's"),
+        ([5] * 97, "prompt", "token ids"),
+        ([[5]] * 65, "prompt", "64 may come"),
+        ([], "prompt", "empty"),
+        ([[]], "prompt", "empty list"),
+        (["a", [5]], "prompt", "one kind"),
+        ({"text": "a"}, "prompt", "prompt"),
+        (["a", " "], "prompt[1]", "no text"),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_prompt_that_is_none_is_refused(
+    plane: Plane, prompt: Any, param: str, words: str, stream: bool
+) -> None:
+    body = {"model": "team/tiny", "prompt": prompt, "stream": stream}
+    answer = plane.call("POST", COMPLETION, json=body)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"]) == (400, param), error
+    assert words in error["message"]
+
+
+def test_token_ids_that_no_text_has_are_refused(plane: Plane, writer: Predictor) -> None:
+    half_a_character = AutoTokenizer.from_pretrained(writer.spec.view).convert_tokens_to_ids("Ã")
+    body = {"model": "team/tiny", "prompt": [half_a_character]}
+    answer = plane.call("POST", COMPLETION, json=body)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "prompt")
+    assert "never makes a text" in answer.json()["error"]["message"]
+
+
 def test_a_streamed_text_is_one_prediction_kept_before_it_ends(plane: Plane) -> None:
     async def scene() -> tuple[int, int]:
         n_at_end = -1
@@ -183,7 +249,9 @@ def test_a_model_that_does_not_write_says_what_it_does() -> None:
     with a_plane() as plane:
 
         async def scene() -> None:
-            order = Order(model="team/model", prompt="a", timeout_s=5, request_id="r", key_id="k")
+            order = Order(
+                model="team/model", prompts=["a"], timeout_s=5, request_id="r", key_id="k"
+            )
             async for _ in ServiceWriter(plane.service).write(order):
                 pass
 
