@@ -63,7 +63,7 @@ class WritingParameters(msgspec.Struct, forbid_unknown_fields=True, frozen=True,
 
 class DetailedParameters(WritingParameters, frozen=True, kw_only=True):
     """`details` tells every token that was written, with its probability; no beams are kept then,
-    nor where only the model's folder asks for them.
+    also where only a default asks for them.
     """
 
     details: bool = False
