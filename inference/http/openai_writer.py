@@ -34,8 +34,11 @@ class ServiceWriter:
             async for each in told:
                 if isinstance(each, Started):
                     yield Begun(each.spec, sum(one.n_tokens for one in each.prepared))
-                elif isinstance(each, TokenEvent) and each.text:
-                    yield Piece(each.index * order.n + each.sequence, each.text)
+                elif isinstance(each, TokenEvent):
+                    wants = order.wants_logprobs
+                    if each.text or (wants and not each.is_special):
+                        index = each.index * order.n + each.sequence
+                        yield Piece(index, each.text, each.logprob if wants else None)
                 elif isinstance(each, FinishEvent):
                     index = each.index * order.n + each.sequence
                     yield Finished(index, _REASONS[each.finish_reason], each.n_tokens)

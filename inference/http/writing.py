@@ -23,7 +23,7 @@ class Order:
 
     Prompts are texts or, all of them, token ids of the model's own. Each gets `n` texts of at most
     `max_tokens`, which end before a text of `stop`. None leaves a choice to the version. `subject`
-    is whom the texts are about or from.
+    is whom the texts are about or from; `wants_logprobs` asks for a Piece a token.
     """
 
     model: str
@@ -39,6 +39,7 @@ class Order:
     request_id: str
     key_id: str
     subject: str = ""
+    wants_logprobs: bool = False
     steering: Steering = field(default=UNSTEERED)
 
 
@@ -52,10 +53,13 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What text `index` goes on with; those of the first prompt come first."""
+    """What text `index` goes on with; those of the first prompt come first. `logprob` is the
+    token's, where the order wants it.
+    """
 
     index: int
     text: str
+    logprob: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,6 +190,18 @@ def chat_completions_stream():
 
 
 @step
+def chat_completions_logprobs():
+    create = CLIENT.chat.completions.create
+    asked = {"model": WRITER, "messages": user("hello"), "logprobs": True, **GREEDY}
+    (choice,) = create(**asked).choices
+    assert "".join(each.token for each in choice.logprobs.content) == choice.message.content
+    told = [each.choices[0].logprobs for each in create(stream=True, **asked)]
+    logprobs = [each.content[0].logprob for each in told if each]
+    assert len(logprobs) == len(choice.logprobs.content)
+    assert all(each < 0 for each in logprobs)
+
+
+@step
 def chat_completions_stream_async():
     async def run():
         async with openai.AsyncOpenAI(base_url=BASE, api_key="good-key") as client:

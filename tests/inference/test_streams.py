@@ -170,6 +170,47 @@ def test_token_ids_that_no_text_has_are_refused(plane: Plane, writer: Predictor)
     assert "never makes a text" in answer.json()["error"]["message"]
 
 
+def test_a_chat_tells_how_likely_each_token_was(plane: Plane) -> None:
+    asked = {"max_new_tokens": 12, "do_sample": False, "details": True}
+    (native,) = plane.predict({"messages": MESSAGES}, parameters=asked).json()["predictions"]
+    tokens = [each for each in native["details"][0]["tokens"] if not each["special"]]
+    answer = plane.call("POST", CHAT, json=chat(logprobs=True, top_logprobs=2))
+    assert answer.headers["x-bellwether-warning"].endswith("does not use top_logprobs")
+    (choice,) = answer.json()["choices"]
+    content = choice["logprobs"]["content"]
+    assert [each["token"] for each in content] == [each["text"] for each in tokens]
+    own = pytest.approx([each["logprob"] for each in tokens], abs=1e-3)
+    assert [each["logprob"] for each in content] == own
+    assert all(bytes(each["bytes"]).decode() == each["token"] for each in content)
+    assert {tuple(each["top_logprobs"]) for each in content} == {()}
+    streamed = plane.call("POST", CHAT, json=chat(logprobs=True, stream=True))
+    told = [chunk["choices"][0]["logprobs"] for chunk in events_of(streamed.text)]
+    assert [each["content"][0]["logprob"] for each in told if each] == own
+    assert plane.call("POST", CHAT, json=chat()).json()["choices"][0]["logprobs"] is None
+
+
+def test_a_completion_tells_how_likely_each_token_was(plane: Plane) -> None:
+    asked = {"model": "team/tiny", "prompt": "A model", "max_tokens": 12, "temperature": 0}
+    answer = plane.call("POST", COMPLETION, json={**asked, "logprobs": 0})
+    assert "x-bellwether-warning" not in answer.headers
+    (choice,) = answer.json()["choices"]
+    told, text = choice["logprobs"], choice["text"]
+    assert "".join(told["tokens"]) == text
+    assert told["top_logprobs"] is None
+    for token, at, logprob in zip(
+        told["tokens"], told["text_offset"], told["token_logprobs"], strict=True
+    ):
+        assert text[at : at + len(token)] == token
+        assert logprob < 0
+    streamed = plane.call("POST", COMPLETION, json={**asked, "logprobs": 1, "stream": True})
+    assert streamed.headers["x-bellwether-warning"].endswith("does not use logprobs above 0")
+    pieces = [chunk["choices"][0]["logprobs"] for chunk in events_of(streamed.text)]
+    for name in ("tokens", "text_offset"):
+        assert [piece[name][0] for piece in pieces if piece] == told[name]
+    refused = plane.call("POST", COMPLETION, json={**asked, "logprobs": 6})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "logprobs")
+
+
 def test_a_streamed_text_is_one_prediction_kept_before_it_ends(plane: Plane) -> None:
     async def scene() -> tuple[int, int]:
         n_at_end = -1
