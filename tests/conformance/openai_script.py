@@ -262,7 +262,7 @@ def completions_and_their_stream():
 
 
 @step
-def completions_of_several_prompts_and_token_ids():
+def completions_of_several_prompts():
     create = CLIENT.completions.create
     prompts = ["A model", "Numbers 0 1"]
     texts = [each.text for each in create(model=WRITER, prompt=prompts, **GREEDY).choices]
