@@ -144,7 +144,7 @@ class BeamLane:
         return Generated(
             text=self._model.decode([*context, *ids])[n_before:],
             token_ids=tuple(ids),
-            logprobs=(),
+            tokens=(),
             finish_reason=reason,
             seed=None,
             n_prompt_tokens=plan.prompt.n_tokens,

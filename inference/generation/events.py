@@ -52,14 +52,14 @@ Event: TypeAlias = TokenEvent | FinishEvent | FailedEvent
 class Generated:
     """One finished sequence.
 
-    `logprobs` has one number a token, or is empty where beams were kept. `seed` is None where
+    `tokens` are what a stream would have told; empty where beams were kept. `seed` is None where
     nothing was drawn. `queue_s` is the wait before the first pass, `inference_s` the time from then
     to the last token.
     """
 
     text: str
     token_ids: tuple[int, ...]
-    logprobs: tuple[float, ...]
+    tokens: tuple[TokenEvent, ...]
     finish_reason: FinishReason
     seed: int | None
     n_prompt_tokens: int
@@ -70,6 +70,11 @@ class Generated:
     @property
     def n_tokens(self) -> int:
         return len(self.token_ids)
+
+    @property
+    def logprobs(self) -> tuple[float, ...]:
+        """One number for each of `tokens`."""
+        return tuple(token.logprob for token in self.tokens)
 
 
 Outcome: TypeAlias = tuple[Generated, ...] | InferenceError

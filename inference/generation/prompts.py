@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from inference import token_ids
 from inference.errors import InvalidRequest, InvalidText, TextTooLong
 from inference.generation.ports import Prompt
 
@@ -127,6 +128,25 @@ class PromptBuilder:
         """Return how many tokens `text` has by itself, special ones included."""
         with self._lock:
             return len(self._encode(text))
+
+    def text_of(self, ids: Sequence[int], *, field: str) -> str:
+        """Return the text that these tokens are; raises as `token_ids.text_of` does."""
+        with self._lock:
+            return token_ids.text_of(
+                ids,
+                field=field,
+                n_words=len(self._tokenizer),
+                max_tokens=self._max_tokens,
+                decode=lambda hides: self._tokenizer.decode(
+                    list(ids), skip_special_tokens=hides, clean_up_tokenization_spaces=False
+                ),
+                encode=lambda text, framed: self._encode(text, add_special_tokens=framed),
+            )
+
+    def texts_of(self, ids: Sequence[int]) -> list[str]:
+        """Return the text of each token by itself, special ones included."""
+        with self._lock:
+            return [self._tokenizer.decode([each]) for each in ids]
 
     def room(self, task: str | None = None) -> int:
         """Return how many tokens a text may have beside the model's prefix for `task`."""

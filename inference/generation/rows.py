@@ -17,13 +17,13 @@ class SequenceRow:
         "finish_reason",
         "ids",
         "index",
-        "logprobs",
         "plan",
         "seed",
         "sequence",
         "started_at",
         "subscription",
         "text",
+        "tokens",
     )
 
     def __init__(
@@ -35,7 +35,7 @@ class SequenceRow:
         self.plan = plan
         self.seed = seed
         self.ids: list[int] = []
-        self.logprobs: list[float] = []
+        self.tokens: list[TokenEvent] = []
         self.chooser: Any = None
         self.text: TextStream | None = None
         self.started_at = 0.0
@@ -59,7 +59,6 @@ class SequenceRow:
         """Take one token; send what there is to send, the result too when it was the last one."""
         assert self.text is not None  # noqa: S101 - start comes first
         self.ids.append(choice.token_id)
-        self.logprobs.append(choice.logprob)
         piece = self.text.add(choice.token_id)
         self.finish_reason = self._finish_reason(model, choice.token_id)
         if self.finish_reason is not None:
@@ -67,8 +66,7 @@ class SequenceRow:
             # What was held back may be what completes a stop text.
             if self.text.has_stopped:
                 self.finish_reason = "stop_sequence"
-        if self.subscription.is_streaming:
-            self._push(model, choice, piece, parcels)
+        self._tell(model, choice, piece, parcels)
         if self.finish_reason is not None:
             self._settle(self.finish_reason, now, parcels)
 
@@ -79,18 +77,18 @@ class SequenceRow:
             return "eos_token"
         return "length" if len(self.ids) >= self.plan.max_new_tokens else None
 
-    def _push(self, model: GenerationModel, choice: Choice, piece: str, parcels: Parcels) -> None:
-        parcels.push(
-            self.subscription,
-            TokenEvent(
-                index=self.index,
-                sequence=self.sequence,
-                token_id=choice.token_id,
-                text=piece,
-                logprob=choice.logprob,
-                is_special=choice.token_id in model.special_ids,
-            ),
+    def _tell(self, model: GenerationModel, choice: Choice, piece: str, parcels: Parcels) -> None:
+        token = TokenEvent(
+            index=self.index,
+            sequence=self.sequence,
+            token_id=choice.token_id,
+            text=piece,
+            logprob=choice.logprob,
+            is_special=choice.token_id in model.special_ids,
         )
+        self.tokens.append(token)
+        if self.subscription.is_streaming:
+            parcels.push(self.subscription, token)
 
     def _settle(self, reason: FinishReason, now: float, parcels: Parcels) -> None:
         assert self.text is not None  # noqa: S101 - start comes first
@@ -110,7 +108,7 @@ class SequenceRow:
         generated = Generated(
             text=self.text.text,
             token_ids=tuple(self.ids),
-            logprobs=tuple(self.logprobs),
+            tokens=tuple(self.tokens),
             finish_reason=reason,
             seed=seed,
             n_prompt_tokens=self.plan.prompt.n_tokens,

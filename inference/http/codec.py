@@ -64,6 +64,19 @@ def _too_large(limit: int) -> BodyTooLarge:
     )
 
 
+def check_number(n: int, *, field: str, max_inputs: int, many_hint: str) -> None:
+    """Raise InvalidRequest for no input at all, TooManyInputs for too many."""
+    if not n:
+        raise InvalidRequest(
+            f"{field!r} is empty. Send at least one text.", details={"field": field}
+        )
+    if n > max_inputs:
+        raise TooManyInputs(
+            f"{field!r} holds {n} texts; {max_inputs} may come at once. {many_hint}",
+            details={"field": field, "limit": max_inputs},
+        )
+
+
 def check_texts(
     inputs: Sequence[Input], *, field: str, max_inputs: int, max_chars: int, many_hint: str
 ) -> None:
@@ -71,15 +84,7 @@ def check_texts(
 
     A NUL is refused because no tokenizer means anything by it and PostgreSQL cannot store it.
     """
-    if not inputs:
-        raise InvalidRequest(
-            f"{field!r} is empty. Send at least one text.", details={"field": field}
-        )
-    if len(inputs) > max_inputs:
-        raise TooManyInputs(
-            f"{field!r} holds {len(inputs)} texts; {max_inputs} may come at once. {many_hint}",
-            details={"field": field, "limit": max_inputs},
-        )
+    check_number(len(inputs), field=field, max_inputs=max_inputs, many_hint=many_hint)
     for index, item in enumerate(inputs):
         for text in texts_of(item):
             _check_text(text, field if len(inputs) == 1 else f"{field}[{index}]", max_chars)

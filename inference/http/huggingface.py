@@ -7,6 +7,7 @@ client reads the first list. What this server does not know is ignored, and said
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -23,11 +24,13 @@ from inference.http.limits import RequestLimits
 from inference.http.sse import EventStream
 from inference.http.steering import read_steering
 from inference.service import Service
-from inference.streams import WRITES
+from inference.tasks.inputs import Input
 from inference.tasks.kinds import TaskKind
 
 OPTIONS = frozenset({"wait_for_model", "use_cache", "use_gpu"})
 POLL_S = 0.1
+# What TGI serves; a client that asks another task for a stream gets its answer at once.
+STREAMED = frozenset({"text-generation", "text2text-generation"})
 
 
 # Not `None`: a union with it would take nothing else.
@@ -130,23 +133,24 @@ class HuggingFaceDialect:
             timeout_s=self._limits.timeout_s,
             steering=read_steering(received),
         )
-        if body.stream and kind.name == WRITES:
-            return await self._stream(call)
-        answer = await self._service.predict(call)
-        client = received.headers.get("user-agent", "")
-        rows = shape.shape(answer.predictions, Asked(inputs, _is_list(body.inputs), client))
         options = [f"options.{name}" for name in body.options or {} if name not in OPTIONS]
         warning = warn([*ignored, *options], kind.name)
         if warning:
             warning["X-HF-Warning"] = warning[WARNING]
+        if body.stream and kind.name in STREAMED:
+            _check_one(inputs, given)
+            return await self._stream(call, warning)
+        answer = await self._service.predict(call)
+        client = received.headers.get("user-agent", "")
+        rows = shape.shape(answer.predictions, Asked(inputs, _is_list(body.inputs), client))
         return Reply(rows, headers=version_headers(answer.spec) | warning)
 
-    async def _stream(self, call: Call) -> Reply:
+    async def _stream(self, call: Call, warning: dict[str, str]) -> Reply:
         told = huggingface_stream.events(self._service, call)
         started = await anext(told)
         assert isinstance(started, Started)  # noqa: S101 - it comes first
         stream = await EventStream.begin(told, idle_s=self._limits.timeout_s)
-        return Reply(stream, headers=version_headers(started.spec))
+        return Reply(stream, headers=version_headers(started.spec) | warning)
 
     async def _kind(self, received: Received[HuggingFaceRequest]) -> TaskKind:
         """What the model does; waits for a model that is loading where the caller asks for that."""
@@ -171,6 +175,22 @@ class HuggingFaceDialect:
         )
         info = HuggingFaceInfo(spec.model, spec.digest, spec.task, spec.number, spec.labels)
         return Reply(info, headers=version_headers(spec))
+
+
+def _check_one(inputs: Sequence[Input], given: dict[str, msgspec.Raw]) -> None:
+    """Raise InvalidRequest where several texts would be told in one stream, which has no names for
+    them.
+    """
+    if len(inputs) > 1:
+        raise InvalidRequest(
+            f"'inputs' holds {len(inputs)} texts; one can be streamed. Send each by itself.",
+            details={"field": "inputs"},
+        )
+    if bytes(given.get("num_return_sequences", b"1")) not in (b"1", b"null"):
+        raise InvalidRequest(
+            "'parameters.num_return_sequences' must be 1 where the text is streamed.",
+            details={"field": "parameters.num_return_sequences"},
+        )
 
 
 def _is_list(raw: msgspec.Raw) -> bool:

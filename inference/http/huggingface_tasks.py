@@ -111,6 +111,35 @@ def _texts(name: str) -> Callable[[Sequence[Prediction], Asked], Any]:
     return shape
 
 
+def _generated(predictions: Sequence[Prediction], asked: Asked) -> list[Any]:
+    """As TGI answers: with `details` where they were asked for."""
+    return [_with_details(prediction.decoded.fields) for prediction in predictions]
+
+
+def _with_details(fields: dict[str, Any]) -> dict[str, Any]:
+    shown = {"generated_text": fields["generated_text"]}
+    if "details" not in fields:
+        return shown
+    prompt = fields.get("prompt_tokens", [])
+    first, *others = [_details(each, prompt) for each in fields["details"]]
+    if others:
+        first["best_of_sequences"] = [
+            {"generated_text": text, **each}
+            for text, each in zip(fields["sequences"][1:], others, strict=True)
+        ]
+    return shown | {"details": first}
+
+
+def _details(details: dict[str, Any], prompt: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "finish_reason": details["finish_reason"],
+        "generated_tokens": details["n_generated"],
+        "seed": details["seed"],
+        "prefill": prompt,
+        "tokens": details["tokens"],
+    }
+
+
 def _unfolded(asked: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
     """Summaries and translations: options lie in an object of their own, truncation has a name."""
     flat = {name: value for name, value in asked.items() if name != _NESTED}
@@ -154,8 +183,8 @@ SHAPES: dict[str, Shape] = {
     "fill-mask": Shape(shape=_fills),
     "feature-extraction": _EMBEDDING,
     "sentence-similarity": _EMBEDDING,
-    "text-generation": Shape(shape=_texts("generated_text")),
-    "text2text-generation": Shape(shape=_texts("generated_text")),
+    "text-generation": Shape(shape=_generated),
+    "text2text-generation": Shape(shape=_generated),
     "summarization": Shape(shape=_texts("summary_text"), read=_unfolded),
     "translation": Shape(shape=_texts("translation_text"), read=_unfolded),
     "token-classification": Shape(shape=_entities),

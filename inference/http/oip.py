@@ -10,6 +10,7 @@ from typing import Any
 from access.scopes import Scope
 from inference.http.endpoints import Endpoint, Received, Reply, reading
 from inference.http.limits import RequestLimits
+from inference.http.oip_generate import Generate
 from inference.http.oip_inference import Inference
 from inference.http.oip_messages import (
     IndexEntry,
@@ -46,7 +47,7 @@ class OipDialect:
         reasons: Callable[[], Awaitable[Sequence[str]]],
         models: Callable[[], Sequence[ModelReply]],
     ) -> None:
-        self._inference = Inference(service, limits)
+        self._inference, self._generate = Inference(service, limits), Generate(service, limits)
         self._repository = Repository(service, limits, reasons, models)
 
     def endpoints(self) -> list[Endpoint[Any]]:
@@ -90,6 +91,7 @@ class OipDialect:
                 dialect="oip",
                 is_steered=True,
             ),
+            *self._generate.endpoints(path),
         ]
 
     def _of_repository(self) -> list[Endpoint[Any]]:

@@ -51,7 +51,7 @@ class Inference:
                 steering=steering_of(received, served),
             )
         )
-        _check_version(received, answer)
+        check_version(received, answer.spec)
         return _reply(body, answer, kind, options)
 
 
@@ -100,12 +100,14 @@ def chosen_spec(received: Received[Any], served: ServedModel) -> VersionSpec:
     return here[number]
 
 
-def _check_version(received: Received[Any], answer: Answer) -> None:
-    """Another version may have begun to answer everybody since the path was read."""
+def check_version(received: Received[Any], spec: VersionSpec) -> None:
+    """Raise VersionNotLoaded where another version has begun to answer everybody since the path was
+    read.
+    """
     number = version_of(received)
-    if number not in (None, answer.spec.number):
+    if number not in (None, spec.number):
         assert number is not None  # noqa: S101 - for the type checker
-        raise _not_loaded(number, [answer.spec.number])
+        raise _not_loaded(number, [spec.number])
 
 
 def _not_loaded(number: int, loaded: list[int]) -> VersionNotLoaded:

@@ -3,6 +3,7 @@
 Text that is made has a module of its own, `openai_text`.
 """
 
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -14,15 +15,14 @@ from inference.http.errors import version_headers
 from inference.http.ignored import warn
 from inference.http.limits import RequestLimits
 from inference.http.openai_embeddings import (
-    Detokenize,
     EmbeddingData,
     EmbeddingsReply,
     EmbeddingsRequest,
     EmbeddingUsage,
-    read_input,
     reduced,
     shown,
 )
+from inference.http.openai_input import detokenizer, read_items, texts_of
 from inference.http.openai_request import Asked, reader
 from inference.http.steering import read_steering
 from inference.service import Answer, Call, Service
@@ -103,7 +103,21 @@ class OpenAIDialect:
                 "the models.",
                 details={"field": "model"},
             )
-        inputs = read_input(request.input, await self._detokenize(received))
+        items = read_items(request.input, "input", max_items=self._limits.max_inputs)
+        steering = read_steering(received)
+        inputs = await texts_of(
+            items,
+            "input",
+            partial(
+                detokenizer,
+                self._service.serving,
+                request.model,
+                timeout_s=self._limits.timeout_s,
+                key_id=received.key.id,
+                request_id=received.request_id,
+                steering=steering,
+            ),
+        )
         self._limits.check(inputs, field="input")
         own, ignored = received.body.sort_out(kind)
         answer = await self._service.predict(
@@ -116,23 +130,13 @@ class OpenAIDialect:
                 key_id=received.key.id,
                 subject=request.user,
                 timeout_s=self._limits.timeout_s,
-                steering=read_steering(received),
+                steering=steering,
             )
         )
         return Reply(
             _reply(answer, request),
             headers=version_headers(answer.spec) | warn(ignored, request.model),
         )
-
-    async def _detokenize(self, received: Received[Asked[EmbeddingsRequest]]) -> Detokenize | None:
-        """What turns token ids into text, by the version that is going to answer."""
-        model = received.body.request.model
-        served = await self._service.serving.awake(model, self._limits.timeout_s)
-        predictor = served.choose(
-            received.key.id, request_id=received.request_id, steering=read_steering(received)
-        )
-        found: Detokenize | None = getattr(predictor.task, "detokenize", None)
-        return found
 
 
 def _implied(kind: TaskKind) -> dict[str, msgspec.Raw]:

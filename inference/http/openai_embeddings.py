@@ -1,17 +1,15 @@
 """Embeddings as OpenAI's clients ask for them and read them. Pure."""
 
 import base64
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
 
-from inference import decoding
 from inference.errors import InvalidRequest
 from inference.tasks.ports import Floats
 
-TokenId = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 EncodingFormat = Literal["float", "base64"]
 
 
@@ -49,31 +47,6 @@ class EmbeddingsReply(msgspec.Struct, frozen=True):
     object: Literal["list"] = "list"
 
 
-Detokenize = Callable[[Sequence[int]], str]
-
-
-def read_input(value: msgspec.Raw, detokenize: Detokenize | None) -> list[str]:
-    """Return the texts of `input`; token ids become text by the model's own tokenizer.
-
-    Raises InvalidRequest for another shape, and for token ids where there is no such tokenizer.
-    """
-    kind = str | list[str | TokenId | list[TokenId]]
-    items: Any = decoding.convert(value, kind, "input")  # type: ignore[arg-type]
-    if isinstance(items, str):
-        return [items]
-    kinds = {type(item) for item in items}
-    if len(kinds) > 1:
-        raise _wrong("holds texts and token ids together; send one kind")
-    if kinds <= {str}:
-        return items  # type: ignore[no-any-return]
-    rows = [items] if kinds == {int} else items
-    if not all(rows):
-        raise _wrong("holds an empty list of token ids")
-    if detokenize is None:
-        raise _wrong("holds token ids, which this model's task cannot read. Send text")
-    return [detokenize(row) for row in rows]
-
-
 def reduced(vector: Sequence[float], dimensions: int | None) -> Floats:
     """The first `dimensions` of a vector, scaled to length one; all of it where that is None.
 
@@ -98,7 +71,3 @@ def shown(vector: Floats, encoding_format: EncodingFormat) -> list[float] | str:
         numbers: list[float] = vector.tolist()
         return numbers
     return base64.b64encode(np.asarray(vector, "<f4").tobytes()).decode()
-
-
-def _wrong(what: str) -> InvalidRequest:
-    return InvalidRequest(f"'input' {what}.", details={"field": "input"})

@@ -48,19 +48,64 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
 
     @property
+    def wants_logprobs(self) -> bool:
+        return False
+
+    @property
     def shows_usage(self) -> bool:
         return self.stream_options is not None and self.stream_options.include_usage
 
 
 class ChatRequest(Sampling, frozen=True, kw_only=True):
-    """`max_completion_tokens` is the newer name of `max_tokens`, and goes before it."""
+    """`max_completion_tokens` is the newer name of `max_tokens`, and goes before it. `logprobs`
+    tells each token's probability.
+    """
 
     messages: Annotated[list[ChatMessage], msgspec.Meta(min_length=1, max_length=1000)]
     max_completion_tokens: Count | None = None
+    logprobs: bool | None = None
+
+    @property
+    def wants_logprobs(self) -> bool:
+        return bool(self.logprobs)
 
 
 class CompletionRequest(Sampling, frozen=True, kw_only=True):
-    prompt: str | Annotated[list[str], msgspec.Meta(min_length=1, max_length=1)]
+    """`prompt`: a text, token ids of the model's own, or a list of either. `logprobs`, whatever
+    number, tells each token's probability.
+    """
+
+    prompt: msgspec.Raw
+    logprobs: Annotated[int, msgspec.Meta(ge=0, le=5)] | None = None
+
+    @property
+    def wants_logprobs(self) -> bool:
+        return self.logprobs is not None
+
+
+class TokenLogprob(msgspec.Struct, frozen=True):
+    """`token` is what the token adds to the text, empty while a character is not whole; `logprob`
+    is as in `inference.tasks.answers.WrittenToken`. Other tokens are not told.
+    """
+
+    token: str
+    logprob: float
+    bytes: list[int]
+    top_logprobs: tuple[()] = ()
+
+
+class ChatLogprobs(msgspec.Struct, frozen=True):
+    content: list[TokenLogprob]
+    refusal: None = None
+
+
+class CompletionLogprobs(msgspec.Struct, frozen=True):
+    """`text_offset` are the characters of the text before each token."""
+
+    tokens: list[str]
+    token_logprobs: list[float]
+    text_offset: list[int]
+    top_logprobs: None = None
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -78,7 +123,7 @@ class ChatChoice(msgspec.Struct, frozen=True):
     index: int
     message: AssistantMessage
     finish_reason: str
-    logprobs: None = None
+    logprobs: ChatLogprobs | None = None
 
 
 class ChatReply(msgspec.Struct, frozen=True):
@@ -94,7 +139,7 @@ class CompletionChoice(msgspec.Struct, frozen=True):
     index: int
     text: str
     finish_reason: str | None
-    logprobs: None = None
+    logprobs: CompletionLogprobs | None = None
 
 
 class CompletionReply(msgspec.Struct, frozen=True):
@@ -117,7 +162,7 @@ class ChunkChoice(msgspec.Struct, frozen=True):
     index: int
     delta: Delta
     finish_reason: str | None = None
-    logprobs: None = None
+    logprobs: ChatLogprobs | None = None
 
 
 class ChatChunk(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ stream. A stream that asks for it ends with the usage.
 """
 
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +15,8 @@ from inference.http.endpoints import Endpoint, Received, Reply
 from inference.http.errors import version_headers
 from inference.http.ignored import warn
 from inference.http.limits import RequestLimits
+from inference.http.openai_input import read_items
+from inference.http.openai_logprobs import chat_logprobs, completion_logprobs
 from inference.http.openai_messages import (
     AssistantMessage,
     ChatChoice,
@@ -39,21 +41,21 @@ _ROLES: dict[str, Any] = {"developer": "system"}
 
 @dataclass(slots=True)
 class Written:
-    """What has come so far: `reasons` and token counts by text."""
+    """What has come so far: `pieces`, `reasons` and token counts by text."""
 
     id: str
     model: str
     created: int
     n_prompt_tokens: int
-    texts: dict[int, list[str]] = field(default_factory=dict)
+    pieces: dict[int, list[Piece]] = field(default_factory=dict)
     reasons: dict[int, str] = field(default_factory=dict)
     n_tokens: int = 0
 
     def take(self, event: Event) -> None:
         if isinstance(event, Piece):
-            self.texts.setdefault(event.index, []).append(event.text)
+            self.pieces.setdefault(event.index, []).append(event)
         elif isinstance(event, Finished):
-            self.texts.setdefault(event.index, [])
+            self.pieces.setdefault(event.index, [])
             self.reasons[event.index] = event.reason
             self.n_tokens += event.n_tokens
 
@@ -70,8 +72,13 @@ class ChatLooks:
 
     def whole(self, written: Written) -> ChatReply:
         choices = [
-            ChatChoice(index, AssistantMessage("".join(texts)), written.reasons[index])
-            for index, texts in sorted(written.texts.items())
+            ChatChoice(
+                index,
+                AssistantMessage(_text(pieces)),
+                written.reasons[index],
+                chat_logprobs(pieces),
+            )
+            for index, pieces in sorted(written.pieces.items())
         ]
         return ChatReply(written.id, written.created, written.model, choices, written.usage)
 
@@ -79,10 +86,12 @@ class ChatLooks:
         """`written` is what had come before the event."""
         if isinstance(event, Begun):
             return
-        if event.index not in written.texts:
+        if event.index not in written.pieces:
             yield self._chunk(written, ChunkChoice(event.index, Delta("assistant", "")))
         if isinstance(event, Piece):
-            yield self._chunk(written, ChunkChoice(event.index, Delta(content=event.text)))
+            told = chat_logprobs([event])
+            choice = ChunkChoice(event.index, Delta(content=event.text), logprobs=told)
+            yield self._chunk(written, choice)
         else:
             yield self._chunk(written, ChunkChoice(event.index, Delta(), event.reason))
 
@@ -100,14 +109,17 @@ class CompletionLooks:
 
     def whole(self, written: Written) -> CompletionReply:
         choices = [
-            CompletionChoice(index, "".join(texts), written.reasons[index])
-            for index, texts in sorted(written.texts.items())
+            CompletionChoice(
+                index, _text(pieces), written.reasons[index], completion_logprobs(pieces)
+            )
+            for index, pieces in sorted(written.pieces.items())
         ]
         return CompletionReply(written.id, written.created, written.model, choices, written.usage)
 
     def chunks(self, written: Written, event: Event) -> Iterator[CompletionReply]:
         if isinstance(event, Piece):
-            choice = CompletionChoice(event.index, event.text, None)
+            told = completion_logprobs([event], written.pieces.get(event.index, ()))
+            choice = CompletionChoice(event.index, event.text, None, told)
         elif isinstance(event, Finished):
             choice = CompletionChoice(event.index, "", event.reason)
         else:
@@ -116,6 +128,10 @@ class CompletionLooks:
 
     def last(self, written: Written) -> CompletionReply:
         return CompletionReply(written.id, written.created, written.model, [], written.usage)
+
+
+def _text(pieces: Sequence[Piece]) -> str:
+    return "".join(piece.text for piece in pieces)
 
 
 Looks = ChatLooks | CompletionLooks
@@ -163,9 +179,10 @@ class OpenAIText:
 
     async def complete(self, received: Received[Asked[CompletionRequest]]) -> Reply:
         request = received.body.request
-        prompt = request.prompt if isinstance(request.prompt, str) else request.prompt[0]
-        self._limits.check([prompt], field="prompt")
-        order = self._order(received, request, prompt=prompt, max_tokens=request.max_tokens)
+        prompts = read_items(request.prompt, "prompt", max_items=self._limits.max_inputs)
+        if isinstance(prompts[0], str):
+            self._limits.check(prompts, field="prompt")  # type: ignore[arg-type]
+        order = self._order(received, request, prompts=prompts, max_tokens=request.max_tokens)
         return await self._answer(received, request, order, COMPLETION)
 
     def _order(self, received: Received[Any], request: Sampling, **what: Any) -> Order:
@@ -180,6 +197,7 @@ class OpenAIText:
             request_id=received.request_id,
             key_id=received.key.id,
             subject=request.user,
+            wants_logprobs=request.wants_logprobs,
             steering=read_steering(received),
             **what,
         )
@@ -205,8 +223,14 @@ class OpenAIText:
         except BaseException:
             await events.aclose()
             raise
-        ignored = warn(list(received.body.more), begun.spec.model)
+        ignored = warn([*received.body.more, *_unmet(request)], begun.spec.model)
         return Reply(body, headers=version_headers(begun.spec) | ignored)
+
+
+def _unmet(request: Sampling) -> list[str]:
+    """What is known and not done: a completion's `logprobs` counts other likely tokens."""
+    is_asked = isinstance(request, CompletionRequest) and request.logprobs
+    return ["logprobs above 0"] if is_asked else []
 
 
 async def _whole(events: AsyncGenerator[Event, None], written: Written, looks: Looks) -> Any:

@@ -2,16 +2,18 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from inference.calls import Call, Started
 from inference.generation.events import FinishEvent, TokenEvent
+from inference.http.openai_input import detokenizer, texts_of
 from inference.http.writing import Begun, Event, Finished, FinishReason, Order, Piece
 from inference.service import Service
 from inference.streams import check_writes, stream
-from inference.tasks.inputs import Conversation, Message
+from inference.tasks.inputs import Conversation, Input, Message
 
 _REASONS: dict[str, FinishReason] = {
     "eos_token": "stop",
@@ -28,21 +30,39 @@ class ServiceWriter:
 
     async def write(self, order: Order) -> AsyncGenerator[Event, None]:
         check_writes(self._service, order.model)
-        async with aclosing(stream(self._service, _call(order))) as told:
+        inputs = await self._inputs(order)
+        async with aclosing(stream(self._service, _call(order, inputs))) as told:
             async for each in told:
                 if isinstance(each, Started):
                     yield Begun(each.spec, sum(one.n_tokens for one in each.prepared))
-                elif isinstance(each, TokenEvent) and each.text:
-                    yield Piece(each.sequence, each.text)
+                elif isinstance(each, TokenEvent):
+                    wants = order.wants_logprobs
+                    if each.text or (wants and not each.is_special):
+                        index = each.index * order.n + each.sequence
+                        yield Piece(index, each.text, each.logprob if wants else None)
                 elif isinstance(each, FinishEvent):
-                    yield Finished(each.sequence, _REASONS[each.finish_reason], each.n_tokens)
+                    index = each.index * order.n + each.sequence
+                    yield Finished(index, _REASONS[each.finish_reason], each.n_tokens)
+
+    async def _inputs(self, order: Order) -> list[Input]:
+        if not order.prompts:
+            return [Conversation(tuple(Message(turn.role, turn.text) for turn in order.turns))]
+        find = partial(
+            detokenizer,
+            self._service.serving,
+            order.model,
+            timeout_s=order.timeout_s,
+            key_id=order.key_id,
+            request_id=order.request_id,
+            steering=order.steering,
+        )
+        return list(await texts_of(order.prompts, "prompt", find))
 
 
-def _call(order: Order) -> Call:
-    turns = tuple(Message(turn.role, turn.text) for turn in order.turns)
+def _call(order: Order, inputs: list[Input]) -> Call:
     return Call(
         model=order.model,
-        inputs=(order.prompt if order.prompt is not None else Conversation(turns),),
+        inputs=inputs,
         parameters=msgspec.Raw(msgspec.json.encode(_parameters(order))),
         request_id=order.request_id,
         dialect="openai",

@@ -2,7 +2,8 @@
 
 Nothing is sent before the first event is there, so what goes wrong until then is an error like any
 other, with its own status. Later it can only be said in band: as an event that holds the error in
-the dialect's shape. `data: [DONE]` ends every stream that reaches its end.
+the dialect's shape. `data: [DONE]` ends every stream that reaches its end, but the Open Inference
+Protocol's, which ends by closing.
 """
 
 import asyncio
@@ -123,7 +124,8 @@ class EventResponse:
         except Exception:
             log.exception("bug in a stream")
             yield _frame(body_of(InternalError.during(self._request_id), self._dialect))
-        yield DONE
+        if self._dialect != "oip":
+            yield DONE
 
 
 def _frame(event: Any) -> bytes:

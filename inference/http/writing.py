@@ -1,6 +1,6 @@
 """The port by which dialects have text written, piece by piece. Pure."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -19,14 +19,15 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is to be written: what comes after `prompt`, or the next turn after `turns`.
+    """What is to be written: what comes after each of `prompts`, or the next turn after `turns`.
 
-    `n` texts of at most `max_tokens` each, which end before a text of `stop`. None leaves a choice
-    to the version. `subject` is whom the texts are about or from.
+    Prompts are texts or, all of them, token ids of the model's own. Each gets `n` texts of at most
+    `max_tokens`, which end before a text of `stop`. None leaves a choice to the version. `subject`
+    is whom the texts are about or from; `wants_logprobs` asks for a Piece a token.
     """
 
     model: str
-    prompt: str | None = None
+    prompts: Sequence[str] | Sequence[Sequence[int]] = ()
     turns: tuple[Turn, ...] = ()
     n: int = 1
     max_tokens: int | None = None
@@ -38,6 +39,7 @@ class Order:
     request_id: str
     key_id: str
     subject: str = ""
+    wants_logprobs: bool = False
     steering: Steering = field(default=UNSTEERED)
 
 
@@ -51,10 +53,13 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What text `index` goes on with."""
+    """What text `index` goes on with; those of the first prompt come first. `logprob` is the
+    token's, where the order wants it.
+    """
 
     index: int
     text: str
+    logprob: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,7 @@ class WritingRuntime:
         whole = Generated(
             text=answer.text,
             token_ids=(0,) * answer.n_tokens,
-            logprobs=(),
+            tokens=(),
             finish_reason="eos_token",
             seed=None,
             n_prompt_tokens=answer.n_prompt_tokens,
@@ -178,7 +178,7 @@ class Heard:
         return Generated(
             text=end.text,
             token_ids=tuple(token.token_id for token in tokens),
-            logprobs=tuple(token.logprob for token in tokens),
+            tokens=tuple(tokens),
             finish_reason=end.finish_reason,
             seed=end.seed,
             n_prompt_tokens=brief.n_tokens,

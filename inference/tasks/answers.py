@@ -59,12 +59,43 @@ class EmbeddingReply(PredictionReply, frozen=True, kw_only=True):
     similarities: list[float] | None = None
 
 
+class PromptToken(msgspec.Struct, frozen=True):
+    """One token that the model has read; how likely it was is not computed."""
+
+    id: int
+    text: str
+    logprob: None = None
+
+
+class WrittenToken(msgspec.Struct, frozen=True):
+    """One token that was written. `text` is what it adds: nothing while a character is not whole.
+
+    `logprob` is the natural logarithm of its probability in the model's own distribution, before
+    temperature, penalties and whatever else changes what is drawn.
+    """
+
+    id: int
+    text: str
+    logprob: float
+    special: bool
+
+
+class SequenceDetails(msgspec.Struct, frozen=True):
+    """How one text came to be; `seed` is null where nothing was drawn."""
+
+    finish_reason: str
+    n_generated: int
+    seed: int | None
+    tokens: list[WrittenToken]
+
+
 class WrittenReply(PredictionReply, frozen=True, kw_only=True):
     """What was written is in `generated_text`, `summary_text` or `translation_text`, by the task.
 
     `finish_reason` is eos_token, length or stop_sequence; `n_generated` tokens were made; `seed`
     repeats what was drawn; `sequences` are all texts where several were asked for. A text over the
     model's limit is answered in `n_chunks` pieces, summaries of summaries at several `levels`.
+    `details`, one a text, and `prompt_tokens` are there when they were asked for.
     """
 
     generated_text: str | None = None
@@ -74,6 +105,8 @@ class WrittenReply(PredictionReply, frozen=True, kw_only=True):
     n_generated: int
     seed: int | None = None
     sequences: list[str] | None = None
+    details: list[SequenceDetails] | None = None
+    prompt_tokens: list[PromptToken] | None = None
     n_chunks: int = 1
     levels: int = 1
 

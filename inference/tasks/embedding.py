@@ -51,6 +51,10 @@ class Embedding:
     def example(self, text: str) -> str:
         return text
 
+    def detokenize(self, ids: Sequence[int], *, field: str) -> str:
+        """The text that the version's own token ids stand for; safe on any thread."""
+        return self.tokenizer.text_of(ids, field=field)
+
     def encode(
         self, inputs: Sequence[str | Comparison], parameters: EmbeddingParameters, *, short: bool
     ) -> list[Prepared]:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 from tokenizers import Encoding, Tokenizer
 
+from inference import token_ids
 from inference.tasks.inputs import TextPair
 from inference.tasks.ports import Encoded, InputForm
 
@@ -59,6 +60,17 @@ class TextTokenizer:
         """The tokens of a word, without the special ones."""
         ids: list[int] = self._short.encode(word, add_special_tokens=False).ids
         return ids
+
+    def text_of(self, ids: Sequence[int], *, field: str) -> str:
+        """The text that these tokens are; raises as `token_ids.text_of` does."""
+        return token_ids.text_of(
+            ids,
+            field=field,
+            n_words=self._short.get_vocab_size(),
+            max_tokens=self.max_tokens,
+            decode=lambda hides: self._short.decode(list(ids), skip_special_tokens=hides),
+            encode=lambda text, framed: self._short.encode(text, add_special_tokens=framed).ids,
+        )
 
     def _encoded(self, encoding: Encoding) -> Encoded:
         types = encoding.type_ids if self.form.has_types else None

@@ -5,14 +5,14 @@ Options have transformers' names; what they mean is in `inference.generation.opt
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import msgspec
 import numpy as np
 
 from inference.generation.events import Generated
-from inference.generation.options import GenerationOptions
+from inference.generation.options import GenerationOptions, refuse
 from inference.generation.ports import Prompt
 from inference.generation.prompts import PromptBuilder
 from inference.tasks.inputs import Conversation, Input
@@ -25,6 +25,7 @@ FIELDS: dict[str, str] = {
     "summarization": "summary_text",
     "translation": "translation_text",
 }
+TOLD_BY_TOKEN = frozenset({"details", "prompt_tokens"})
 CHUNKED = ("summarization", "translation")
 _OPTIONS = frozenset(field.name for field in fields(GenerationOptions))
 _NOTHING = np.zeros(0, dtype=np.float32)
@@ -61,10 +62,29 @@ class WritingParameters(msgspec.Struct, forbid_unknown_fields=True, frozen=True,
         return GenerationOptions(**values | {"stop": (stop,) if isinstance(stop, str) else stop})
 
 
-class TextGenerationParameters(WritingParameters, frozen=True, kw_only=True):
-    """`return_full_text` puts the prompt before what was written."""
+class DetailedParameters(WritingParameters, frozen=True, kw_only=True):
+    """`details` tells every token that was written, with its probability; no beams are kept then,
+    also where only a default asks for them.
+    """
+
+    details: bool = False
+
+    def options(self) -> GenerationOptions:
+        options = super().options()
+        if not self.details:
+            return options
+        if (options.num_beams or 1) > 1:
+            raise refuse("details", "are not known where beams are kept", "set 'num_beams' to 1")
+        return replace(options, num_beams=1)
+
+
+class TextGenerationParameters(DetailedParameters, frozen=True, kw_only=True):
+    """`return_full_text` puts the prompt before what was written; `decoder_input_details` tells the
+    tokens of the prompt, too, where `details` are told.
+    """
 
     return_full_text: bool = False
+    decoder_input_details: bool = False
 
 
 class TranslationParameters(WritingParameters, frozen=True, kw_only=True):
@@ -123,6 +143,10 @@ class Writing:
         # Blanks alone are refused as a prompt.
         return text if text.strip() else "A text."
 
+    def detokenize(self, ids: Sequence[int], *, field: str) -> str:
+        """The text that the version's own token ids stand for; safe on any thread."""
+        return self.prompts.text_of(ids, field=field)
+
     def encode(self, inputs: Sequence[Input], parameters: Any, *, short: bool) -> list[Brief]:
         return [self._brief(item, parameters) for item in inputs]
 
@@ -141,10 +165,16 @@ class Writing:
             fields["seed"] = first.seed
         if len(texts) > 1:
             fields["sequences"] = texts
+        if getattr(parameters, "details", False):
+            fields["details"] = [_details(each) for each in output.sequences]
+            if getattr(parameters, "decoder_input_details", False):
+                fields["prompt_tokens"] = self._prompt_tokens(prepared)
         if output.n_chunks > 1:
             fields |= {"n_chunks": output.n_chunks, "levels": output.levels}
         score = _likelihood(first.logprobs)
-        return Decoded(fields, first.finish_reason, score, {"likelihood": score}, fields)
+        # Without the tokens: a private word in pieces is not recognised as one.
+        kept = {name: value for name, value in fields.items() if name not in TOLD_BY_TOKEN}
+        return Decoded(fields, first.finish_reason, score, {"likelihood": score}, kept)
 
     def _brief(self, item: Input, parameters: Any) -> Brief:
         prompt = self._prompt(item, parameters)
@@ -172,6 +202,14 @@ class Writing:
     def _is_long(self, text: str) -> bool:
         return self.prompts.count_tokens(text) > self.prompts.room(self.name)
 
+    def _prompt_tokens(self, prepared: Prepared) -> list[dict[str, Any]]:
+        prompt = prepared.prompt if isinstance(prepared, Brief) else None
+        ids = prompt.ids if prompt is not None else ()
+        return [
+            {"id": token_id, "text": text, "logprob": None}
+            for token_id, text in zip(ids, self.prompts.texts_of(ids), strict=True)
+        ]
+
     def _before(self, prepared: Prepared, parameters: Any) -> str:
         item = prepared.item if isinstance(prepared, Brief) else ""
         wants = getattr(parameters, "return_full_text", False)
@@ -180,9 +218,33 @@ class Writing:
 
 def parameters_of(name: str) -> type[WritingParameters]:
     """What may be asked of a task."""
-    if name == "text-generation":
-        return TextGenerationParameters
-    return TranslationParameters if name == "translation" else WritingParameters
+    return _PARAMETERS.get(name, WritingParameters)
+
+
+_PARAMETERS: dict[str, type[WritingParameters]] = {
+    "text-generation": TextGenerationParameters,
+    "text2text-generation": DetailedParameters,
+    "translation": TranslationParameters,
+}
+
+
+def _details(written: Generated) -> dict[str, Any]:
+    """As `answers.SequenceDetails` says."""
+    tokens = [
+        {
+            "id": each.token_id,
+            "text": each.text,
+            "logprob": each.logprob,
+            "special": each.is_special,
+        }
+        for each in written.tokens
+    ]
+    return {
+        "finish_reason": written.finish_reason,
+        "n_generated": len(tokens),
+        "seed": written.seed,
+        "tokens": tokens,
+    }
 
 
 def _likelihood(logprobs: Sequence[float]) -> float:

@@ -27,12 +27,25 @@ HEAD = """\
 
 Stock clients, from the package index, that have been seen working. `pass` means that the script
 named did this with that version, against the real HTTP plane with a scripted classifier and
-a tiny real embedding model. Chats and completions ran against a scripted writer: no version
-that ships here writes text yet. [How to use each](../how-to/use-your-client.md).
+a tiny real model of every other task. Only what no model does when it is told to (a full queue,
+a failure in the middle of a stream) is done by a scripted writer.
+[How to use each](../how-to/use-your-client.md).
 
 This page is made by `.venv/bin/python -m tests.conformance.matrix`, and the conformance tests
 compare it with what they see.
 """
+NAMES = {
+    "embedder": "team/embedder",
+    "similar": "team/similar",
+    "ranker": "team/ranker",
+    "filler": "team/filler",
+    "tagger": "team/tagger",
+    "reader": "team/reader",
+    "writer": "team/writer",
+    "rewriter": "team/rewriter",
+    "summarizer": "team/summarizer",
+    "translator": "team/translator",
+}
 Seen = Mapping[tuple[str, str], Mapping[str, bool]]
 
 
@@ -47,8 +60,9 @@ def run(client: str, version: str, url: str, home: Path) -> tuple[dict[str, bool
     given = {
         "url": url,
         "model": "team/model",
-        "embedder": "team/tiny",
-        "writer": "team/writer",
+        **NAMES,
+        "loading": "team/loading",
+        "script": "team/script",
     }
     done = subprocess.run(
         [
@@ -119,15 +133,17 @@ def _environment(home: Path) -> dict[str, str]:
 
 @contextmanager
 def a_server(folder: Path) -> Iterator[str]:
-    """The plane with a scripted classifier and writer, and a tiny real embedding model."""
-    from transformers import AutoModel
-
+    """The plane with a scripted classifier, a tiny real model of every other task, and a model that
+    is known and not loaded.
+    """
+    from inference.serving import NOTHING_LOADED, Table
+    from tests.conformance.models import make_models
     from tests.inference.conftest import a_plane, behind_socket
-    from tests.inference.loaded import load
-    from tests.inference.tiny import save_tiny
 
-    embedder = load(save_tiny(folder, auto=AutoModel), "feature-extraction")
-    with a_plane(others=[embedder]) as plane, behind_socket(plane) as url:
+    with a_plane(others=make_models(folder, NAMES)) as plane, behind_socket(plane) as url:
+        table = plane.serving.table
+        known = {**table.models, "team/loading": NOTHING_LOADED}
+        plane.serving.table = Table(table.generation, known)
         yield url
 
 

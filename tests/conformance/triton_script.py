@@ -1,7 +1,7 @@
-"""What `tritonclient.http` does with a classifier and an embedding model: every step asserts.
+"""What `tritonclient.http` does with a classifier, a writer and an embedding model: steps assert.
 
-Run by a pinned client's own interpreter; the one argument is JSON: `url`, `model`, `embedder`. Says
-of each step whether it has passed.
+Run by a pinned client's own interpreter; the one argument is JSON: `url`, `model`, `embedder`,
+`writer`. Says of each step whether it has passed.
 """
 
 import asyncio
@@ -150,6 +150,14 @@ def infer_with_version_priority_timeout_and_sequence():
 def infer_embeddings():
     result = CLIENT.infer(EMBEDDER, [texts("a film", "a dog")], headers=dict(KEY))
     assert result.as_numpy("embedding").shape == (2, 32)
+
+
+@step
+def infer_a_text_that_is_written():
+    asked = {"parameters": {"max_new_tokens": 5, "do_sample": False}}
+    result = CLIENT.infer(GIVEN["writer"], [texts("A model")], headers=dict(KEY), **asked)
+    answer = json.loads(result.as_numpy("answer")[0])
+    assert (answer["n_generated"], answer["finish_reason"]) == (5, "length")
 
 
 @step

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,6 +31,7 @@ from inference.http.openai_text import OpenAIText
 from inference.http.openai_writer import ServiceWriter
 from inference.http.operations import Operations
 from inference.http.tokenizing import Tokenizing
+from inference.http.writing import Event, Order
 from inference.jobs.runner import JobRunner
 from inference.predictor import Predictor
 from inference.reconciler import Reconciler
@@ -103,8 +104,9 @@ class Plane:
             metrics_open=False,
             before_scrape=lambda: None,
         )
-        # A version that writes speaks for itself; for the others a script does.
-        writer: Any = ServiceWriter(self.service) if self.predictor.writer else self.writer
+        # Versions that write speak for themselves; where there are none a script does.
+        writers = [each for each in (self.predictor, *self._others.values()) if each.writer]
+        writer: Any = _ByModel(self.writer, ServiceWriter(self.service)) if writers else self.writer
         endpoints = [
             *NativeDialect(self.service, LIMITS).endpoints(),
             *Tokenizing(self.service, LIMITS).endpoints(),
@@ -134,6 +136,17 @@ class Plane:
     def predict(self, inputs: Any, **more: Any) -> httpx.Response:
         path = f"/api/v1/models/{self.predictor.spec.model}/predict"
         return self.call("POST", path, json={"inputs": inputs, **more})
+
+
+class _ByModel:
+    """Has team/script written by a script, every other model by itself."""
+
+    def __init__(self, script: ScriptedWriter, service: ServiceWriter) -> None:
+        self._script, self._service = script, service
+
+    def write(self, order: Order) -> AsyncGenerator[Event, None]:
+        writer = self._script if order.model == "team/script" else self._service
+        return writer.write(order)
 
 
 @contextmanager

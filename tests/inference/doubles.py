@@ -125,7 +125,7 @@ class ScriptedWriter:
 
     async def write(self, order: Order) -> AsyncGenerator[Event, None]:
         self.orders.append(order)
-        text = order.turns[-1].text if order.turns else str(order.prompt)
+        text = order.turns[-1].text if order.turns else str(order.prompts[0])
         if text == "busy":
             raise QueueFull("Too many wait. Try again.", retry_after_s=3)
         try:

@@ -21,11 +21,12 @@ def load(
     labels: tuple[str, ...] = (),
     pooling: Pooling = Pooling.MEAN,
     placement: Placement = CPU,
+    model: str = "team/tiny",
 ) -> Predictor:
-    """The model in `view` as version 1 of team/tiny."""
+    """The model in `view` as version 1 of `model`."""
     kind = KINDS[task]
     spec = VersionSpec(
-        model="team/tiny",
+        model=model,
         number=1,
         digest="0" * 64,
         task=task,

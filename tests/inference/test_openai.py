@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoModel
+from transformers import AutoModel, AutoTokenizer
 
 from inference.errors import InvalidRequest, RequestError
-from inference.http.openai_embeddings import read_input, reduced
+from inference.http.openai_embeddings import reduced
+from inference.http.openai_input import Detokenize, read_items, texts_of
 from inference.predictor import Predictor
 from tests.inference.conftest import Plane, a_plane, behind_socket
 from tests.inference.loaded import load
@@ -102,8 +103,10 @@ def test_a_text_over_the_model_s_limit_is_refused(plane: Plane) -> None:
         ({"input": 7}, "input"),
         ({"input": {"text": "a"}}, "input"),
         ({"input": ["a", 7]}, "one kind"),
-        ({"input": [1, 2]}, "Send text"),
-        ({"input": [[1], [2]]}, "Send text"),
+        ({"input": [100257]}, "'input' holds 100257, which is none of this model's"),
+        ({"input": [[5], [100257]]}, "'input[1]' holds 100257"),
+        ({"input": [[5]] * 65}, "64 may come"),
+        ({"input": [5] * 65}, "the model reads 64"),
         ({"input": [[]]}, "empty list"),
         ({"input": [-1]}, "input"),
         ({"input": ["a"] * 65}, "64 may come"),
@@ -124,21 +127,57 @@ def test_what_is_wrong_is_a_400_in_openai_s_shape(
     assert words in error["message"]
 
 
-def test_token_ids_are_read_where_the_task_can() -> None:
-    def detokenize(ids: Any) -> str:
-        return " ".join(map(str, ids))
+def ids_of(view: Path, text: str, *, framed: bool) -> list[int]:
+    ids: list[int] = AutoTokenizer.from_pretrained(view)(text, add_special_tokens=framed).input_ids
+    return ids
 
-    assert read_input(msgspec.Raw(b"[1, 2]"), detokenize) == ["1 2"]
-    assert read_input(msgspec.Raw(b"[[1], [2, 3]]"), detokenize) == ["1", "2 3"]
+
+@pytest.mark.parametrize("framed", [False, True])
+def test_token_ids_are_the_models_own(plane: Plane, embedder: Predictor, framed: bool) -> None:
+    """With or without the special tokens around them, and as a text with an unknown word."""
+    texts = ["a fine film", "a dog \N{DOG FACE}", "numbers 1, 2."][: 1 if framed else 3]
+    ids = [ids_of(embedder.spec.view, text, framed=framed) for text in texts]
+    assert vectors(embed(plane, ids)) == pytest.approx(vectors(embed(plane, texts)), abs=1e-5)
+    assert vectors(embed(plane, ids[0])) == pytest.approx(vectors(embed(plane, texts[0])), abs=1e-5)
+
+
+def test_token_ids_of_another_vocabulary_are_refused(plane: Plane, embedder: Predictor) -> None:
+    """Also those that this vocabulary has: they would be another text's."""
+    ids = ids_of(embedder.spec.view, "a fine film", framed=False)
+    answer = embed(plane, [ids, ids[::-1][:1] + ids_of(embedder.spec.view, "##s", framed=False)])
+    assert answer.status_code == 200
+    foreign = AutoTokenizer.from_pretrained(embedder.spec.view).convert_tokens_to_ids(
+        ["##s", "##e", "a"]
+    )
+    refused = embed(plane, [ids, foreign])
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "input[1]")
+    assert "check_embedding_ctx_length=False" in refused.json()["error"]["message"]
+
+
+def test_a_task_that_knows_no_tokens_wants_text() -> None:
+    async def find() -> None:
+        return None
+
+    assert asyncio.run(texts_of(["a"], "input", find)) == ["a"]
+    with pytest.raises(InvalidRequest, match="Send text"):
+        asyncio.run(texts_of([[1]], "input", find))
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.recursive(st.integers() | st.text(max_size=3) | st.none(), st.lists, max_leaves=6))
 def test_any_input_is_texts_or_refused(value: Any) -> None:
+    def detokenize(ids: Sequence[int], *, field: str) -> str:
+        return f"{field} {len(ids)}"
+
+    async def find() -> Detokenize:
+        return detokenize
+
+    raw = msgspec.Raw(msgspec.json.encode(value))
     try:
-        texts = read_input(msgspec.Raw(msgspec.json.encode(value)), lambda ids: str(len(ids)))
+        items = read_items(raw, "input", max_items=4)
     except RequestError:
         return
+    texts = asyncio.run(texts_of(items, "input", find))
     assert all(isinstance(text, str) for text in texts)
 
 

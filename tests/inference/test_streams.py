@@ -9,6 +9,7 @@ import httpx
 import msgspec
 import pytest
 from huggingface_hub import InferenceClient
+from transformers import AutoTokenizer
 
 from inference.calls import Answer, Call, Started
 from inference.errors import QueueFull
@@ -104,6 +105,112 @@ def test_several_texts_are_told_apart(plane: Plane) -> None:
     assert pieces == texts
 
 
+def test_several_prompts_are_answered_in_their_order(plane: Plane) -> None:
+    asked = {"model": "team/tiny", "max_tokens": 6, "temperature": 0}
+    prompts = ["A model", "Numbers 0 1 2"]
+
+    def choices(prompt: Any, **more: Any) -> list[tuple[int, str]]:
+        answer = plane.call("POST", COMPLETION, json={**asked, "prompt": prompt, **more})
+        assert answer.status_code == 200, answer.text
+        return [(choice["index"], choice["text"]) for choice in answer.json()["choices"]]
+
+    alone = [choices(prompt)[0][1] for prompt in prompts]
+    assert choices(prompts) == list(enumerate(alone))
+    drawn = choices(prompts, n=2, temperature=1.5, seed=1)
+    assert [index for index, _ in drawn] == [0, 1, 2, 3]
+    assert drawn[:2] == choices(prompts[0], n=2, temperature=1.5, seed=1)
+
+
+def test_a_prompt_may_be_the_models_own_token_ids(plane: Plane, writer: Predictor) -> None:
+    asked = {"model": "team/tiny", "max_tokens": 6, "temperature": 0}
+    tokenizer = AutoTokenizer.from_pretrained(writer.spec.view)
+    prompts = ["A model", "Привет, мир! 1"]
+    ids = [tokenizer(prompt).input_ids for prompt in prompts]
+
+    def said(prompt: Any) -> Any:
+        answer = plane.call("POST", COMPLETION, json={**asked, "prompt": prompt})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["choices"]
+
+    assert said(ids) == said(prompts)
+    assert said(ids[0]) == said(prompts[0])
+    assert plane.recorder.records[0].text == "A model"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "param", "words"),
+    [
+        ([100257], "prompt", "none of this model's"),
+        ([[5], [0, 100257]], "prompt[1]", "none of this model's"),
+        ([5] * 97, "prompt", "token ids"),
+        ([[5]] * 65, "prompt", "64 may come"),
+        ([], "prompt", "empty"),
+        ([[]], "prompt", "empty list"),
+        (["a", [5]], "prompt", "one kind"),
+        ({"text": "a"}, "prompt", "prompt"),
+        (["a", " "], "prompt[1]", "no text"),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_prompt_that_is_none_is_refused(
+    plane: Plane, prompt: Any, param: str, words: str, stream: bool
+) -> None:
+    body = {"model": "team/tiny", "prompt": prompt, "stream": stream}
+    answer = plane.call("POST", COMPLETION, json=body)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"]) == (400, param), error
+    assert words in error["message"]
+
+
+def test_token_ids_that_no_text_has_are_refused(plane: Plane, writer: Predictor) -> None:
+    half_a_character = AutoTokenizer.from_pretrained(writer.spec.view).convert_tokens_to_ids("Ã")
+    body = {"model": "team/tiny", "prompt": [half_a_character]}
+    answer = plane.call("POST", COMPLETION, json=body)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "prompt")
+    assert "never makes a text" in answer.json()["error"]["message"]
+
+
+def test_a_chat_tells_how_likely_each_token_was(plane: Plane) -> None:
+    asked = {"max_new_tokens": 12, "do_sample": False, "details": True}
+    (native,) = plane.predict({"messages": MESSAGES}, parameters=asked).json()["predictions"]
+    tokens = [each for each in native["details"][0]["tokens"] if not each["special"]]
+    answer = plane.call("POST", CHAT, json=chat(logprobs=True, top_logprobs=2))
+    assert answer.headers["x-bellwether-warning"].endswith("does not use top_logprobs")
+    (choice,) = answer.json()["choices"]
+    content = choice["logprobs"]["content"]
+    assert [each["token"] for each in content] == [each["text"] for each in tokens]
+    own = pytest.approx([each["logprob"] for each in tokens], abs=1e-3)
+    assert [each["logprob"] for each in content] == own
+    assert all(bytes(each["bytes"]).decode() == each["token"] for each in content)
+    assert {tuple(each["top_logprobs"]) for each in content} == {()}
+    streamed = plane.call("POST", CHAT, json=chat(logprobs=True, stream=True))
+    told = [chunk["choices"][0]["logprobs"] for chunk in events_of(streamed.text)]
+    assert [each["content"][0]["logprob"] for each in told if each] == own
+    assert plane.call("POST", CHAT, json=chat()).json()["choices"][0]["logprobs"] is None
+
+
+def test_a_completion_tells_how_likely_each_token_was(plane: Plane) -> None:
+    asked = {"model": "team/tiny", "prompt": "A model", "max_tokens": 12, "temperature": 0}
+    answer = plane.call("POST", COMPLETION, json={**asked, "logprobs": 0})
+    assert "x-bellwether-warning" not in answer.headers
+    (choice,) = answer.json()["choices"]
+    told, text = choice["logprobs"], choice["text"]
+    assert "".join(told["tokens"]) == text
+    assert told["top_logprobs"] is None
+    for token, at, logprob in zip(
+        told["tokens"], told["text_offset"], told["token_logprobs"], strict=True
+    ):
+        assert text[at : at + len(token)] == token
+        assert logprob < 0
+    streamed = plane.call("POST", COMPLETION, json={**asked, "logprobs": 1, "stream": True})
+    assert streamed.headers["x-bellwether-warning"].endswith("does not use logprobs above 0")
+    pieces = [chunk["choices"][0]["logprobs"] for chunk in events_of(streamed.text)]
+    for name in ("tokens", "text_offset"):
+        assert [piece[name][0] for piece in pieces if piece] == told[name]
+    refused = plane.call("POST", COMPLETION, json={**asked, "logprobs": 6})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "logprobs")
+
+
 def test_a_streamed_text_is_one_prediction_kept_before_it_ends(plane: Plane) -> None:
     async def scene() -> tuple[int, int]:
         n_at_end = -1
@@ -183,7 +290,9 @@ def test_a_model_that_does_not_write_says_what_it_does() -> None:
     with a_plane() as plane:
 
         async def scene() -> None:
-            order = Order(model="team/model", prompt="a", timeout_s=5, request_id="r", key_id="k")
+            order = Order(
+                model="team/model", prompts=["a"], timeout_s=5, request_id="r", key_id="k"
+            )
             async for _ in ServiceWriter(plane.service).write(order):
                 pass
 
