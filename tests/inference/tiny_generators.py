@@ -29,8 +29,8 @@ CORPUS = [
 ]
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 BOS, PAD, EOS, UNK = range(4)
-CAUSAL = ("gpt2", "llama", "qwen2", "mistral", "gpt_neox", "opt", "bloom", "gemma2")
-SEQ2SEQ = ("t5", "bart", "marian", "mbart", "m2m_100", "pegasus")
+CAUSAL = ("gpt2", "llama", "qwen2", "mistral", "gpt_neox", "opt", "bloom", "gemma2", "gemma")
+SEQ2SEQ = ("t5", "bart", "marian", "mbart", "m2m_100", "pegasus", "mt5")
 POSITIONS = 96
 CHAT_TEMPLATE = (
     "{% for m in messages %}{{ '<s>' + m['role'] + ': ' + m['content'] + '\\n' }}{% endfor %}"
@@ -44,6 +44,7 @@ _FRAMES = {
     "opt": "</s> $A",
     "bart": "<s> $A </s>",
     "t5": "$A </s>",
+    "mt5": "$A </s>",
     "marian": "$A </s>",
     "mbart": "$A </s>",
     "m2m_100": "$A </s>",
@@ -146,7 +147,7 @@ def _sizes(family: str) -> dict[str, Any]:
         return {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": POSITIONS}
     if family == "bloom":
         return {"hidden_size": 32, "n_layer": 2, "n_head": 2}
-    if family == "t5":
+    if family in {"t5", "mt5"}:
         return {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4}
     if family in SEQ2SEQ:
         untied = {"tie_word_embeddings": False} if family in {"mbart", "m2m_100"} else {}
@@ -170,10 +171,10 @@ def _sizes(family: str) -> dict[str, Any]:
     if family == "opt":
         return {**sizes, "ffn_dim": 64, "word_embed_proj_dim": 32}
     sizes["intermediate_size"] = 64
-    if family in {"llama", "qwen2", "mistral", "gemma2"}:
+    if family in {"llama", "qwen2", "mistral", "gemma2", "gemma"}:
         sizes["num_key_value_heads"] = 2
     if family in {"mistral", "gemma2"}:
         sizes["sliding_window"] = 8
-    if family == "gemma2":
+    if family in {"gemma2", "gemma"}:
         sizes["head_dim"] = 8
     return sizes
