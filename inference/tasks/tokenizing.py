@@ -134,7 +134,9 @@ def max_tokens(model_max_length: int, config: Any) -> int:
     """Return the most tokens one text may have: the tokenizer's limit within the model's
     positions.
     """
-    positions = getattr(config, "max_position_embeddings", None) or 512
-    if any(name in config.model_type for name in _OFFSET_POSITIONS):
+    positions = getattr(config, "max_position_embeddings", None) or 0
+    if positions < 1:  # XLNet says -1.
+        positions = 512
+    elif any(name in config.model_type for name in _OFFSET_POSITIONS):
         positions -= 2
     return int(positions if model_max_length >= _NO_LIMIT else min(model_max_length, positions))

@@ -15,6 +15,7 @@ from inference.generation.prompts import PromptBuilder
 from inference.runtimes.generating.model import TorchGenerationModel, use_device
 from inference.runtimes.generating.settings import refuse_unsupported, task_prefix
 from inference.runtimes.ports import Placement
+from inference.runtimes.torch import refuse_sparse
 from inference.tasks.tokenizing import load_tokenizer
 
 # A bar for each load means nothing in a server's log.
@@ -51,6 +52,7 @@ def load_generator(
     model = TorchGenerationModel(
         use_device(loaded, placement.device), tokenizer, limits, n_cores=placement.n_cores
     )
+    model.check_company(dtype=placement.dtype)
     prompts = PromptBuilder(
         tokenizer,
         max_tokens=model.max_prompt_tokens,
@@ -68,6 +70,7 @@ def load_generator(
 def _check(model: Any) -> None:
     """Refuse what rows cannot join and leave: recurrent states, chunked or compressed attention."""
     refuse_unsupported(model.generation_config)
+    refuse_sparse(model.config)
     text = model.config.get_text_config(decoder=True)
     others = set(getattr(text, "layer_types", None) or ()) - _LAYERS
     if (
