@@ -59,6 +59,7 @@ class WindowTokenizer:
         self.cls_id: int | None = loaded.cls_token_id
         self.unk_id: int | None = loaded.unk_token_id
         self.truncation_side: Side = "left" if loaded.truncation_side == "left" else "right"
+        self.padding_side: Side = "left" if loaded.padding_side == "left" else "right"
         self._unknown_id = unknown_id(loaded)
         serialised = json.loads(serialise(loaded))
         self._short, self._long = (_Clone(serialised) for _ in range(2))
