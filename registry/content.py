@@ -7,6 +7,7 @@ Names decide how a file is read, content decides whether it enters: a pickle cal
 import json
 import pickletools
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -94,10 +95,13 @@ def _is_text_pickle(head: bytes) -> bool:
     """
     seen = set()
     try:
-        for opcode, _, _ in pickletools.genops(head):
-            seen.add(opcode.name)
-            if opcode.name in {"REDUCE", "INST", "OBJ", "BUILD"} and seen & {"GLOBAL", "INST"}:
-                return True
+        with warnings.catch_warnings():
+            # It reads what it takes for a string as Python's, and warns of odd escapes.
+            warnings.simplefilter("ignore")
+            for opcode, _, _ in pickletools.genops(head):
+                seen.add(opcode.name)
+                if opcode.name in {"REDUCE", "INST", "OBJ", "BUILD"} and seen & {"GLOBAL", "INST"}:
+                    return True
     except (ValueError, UnicodeDecodeError):
         pass
     return False

@@ -24,6 +24,7 @@ _MODES = {
     "pooling_mode_cls_token": Pooling.CLS,
     "pooling_mode_mean_tokens": Pooling.MEAN,
     "pooling_mode_max_tokens": Pooling.MAX,
+    "pooling_mode_lasttoken": Pooling.LAST,
 }
 
 # By the ending of the architecture's class name; the first task is the one taken unless told.
@@ -85,17 +86,28 @@ def _check_choices(choices: Any) -> dict[str, Any]:
 
 
 def _read_pooling(choices: Mapping[str, Any], beside: Any) -> Pooling:
+    if "pooling" not in choices:
+        return _of_sentences(beside)
     try:
-        return Pooling(choices.get("pooling", _of_sentences(beside)))
+        return Pooling(choices["pooling"])
     except ValueError as error:
         names = ", ".join(Pooling)
         raise _refused("bellwether.json", f"pooling must be one of {names}") from error
 
 
 def _of_sentences(beside: Any) -> Pooling:
-    """How sentence-transformers pools; the default where it pools in another way, or not at all."""
-    modes = beside if isinstance(beside, dict) else {}
-    return next((way for mode, way in _MODES.items() if modes.get(mode) is True), DEFAULT_POOLING)
+    """How sentence-transformers pools; the default where it says nothing."""
+    said = beside if isinstance(beside, dict) else {}
+    modes = [key for key, value in said.items() if key.startswith("pooling_mode") and value is True]
+    if not modes:
+        return DEFAULT_POOLING
+    if len(modes) > 1 or modes[0] not in _MODES:
+        raise _refused(
+            "1_Pooling/config.json",
+            f"pools by {', '.join(modes)}, which is not served; one of {', '.join(_MODES)} is. "
+            'Say {"pooling": …} in bellwether.json if another will do',
+        )
+    return _MODES[modes[0]]
 
 
 def _read_task(config: Mapping[str, Any], wanted: Any) -> str:

@@ -15,6 +15,7 @@ class Pooling(StrEnum):
     CLS = "cls"
     MEAN = "mean"
     MAX = "max"
+    LAST = "last"
 
 
 class RouteMode(StrEnum):

@@ -54,6 +54,15 @@ class PromptBuilder:
         """Whether a translation names its languages to the tokenizer."""
         return hasattr(self._tokenizer, "_build_translation_inputs")
 
+    @property
+    def languages(self) -> frozenset[str]:
+        """The codes of a model with several languages."""
+        if found := getattr(self._tokenizer, "lang_code_to_id", None):
+            return frozenset(found)
+        # NLLB's languages are nothing but the special tokens that have no role of their own.
+        others = getattr(self._tokenizer, "extra_special_tokens", ())
+        return frozenset(map(str, others)) - frozenset(self._tokenizer.special_tokens_map.values())
+
     def text(self, text: str, *, task: str | None = None, truncation: bool = False) -> Prompt:
         """Return the prompt for `text`, with the model's prefix for `task` before it.
 
@@ -189,7 +198,7 @@ class PromptBuilder:
         return [*ids[:before], *kept, *ids[after:]]
 
     def _language(self, field: str, value: str | None) -> str:
-        known = self._languages()
+        known = self.languages
         if value is not None and value in known:
             return value
         shown = ", ".join(sorted(known)[:200])
@@ -197,15 +206,6 @@ class PromptBuilder:
         raise InvalidRequest(
             f"'parameters.{field}' {what}; send one of: {shown}.",
             details={"field": f"parameters.{field}"},
-        )
-
-    def _languages(self) -> frozenset[str]:
-        for name in ("lang_code_to_id", "lang_code_to_token"):
-            found = getattr(self._tokenizer, name, None)
-            if found:
-                return frozenset(found)
-        return frozenset(
-            str(token) for token in getattr(self._tokenizer, "additional_special_tokens", ())
         )
 
     def _check_text(self, text: str) -> None:

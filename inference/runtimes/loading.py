@@ -74,6 +74,7 @@ def load_predictor(spec: VersionSpec) -> Predictor:
     Raises ValueError for a task that is not served, and what the loaders raise for a broken model.
     """
     from inference.runtimes import remote, writing
+    from inference.runtimes.company import check_company
     from inference.runtimes.torch import TorchRuntime
 
     if spec.kind is VersionKind.REMOTE:
@@ -88,6 +89,7 @@ def load_predictor(spec: VersionSpec) -> Predictor:
         return writing.load(spec, load_placement())
     task = kind.make(spec.view, spec.labels)
     runtime = TorchRuntime(spec, load_placement(), task.form, kind.head)
+    check_company(task, runtime, dtype=load_placement().dtype)
     return Predictor(spec=spec, task=task, runtime=runtime)
 
 

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from transformers import (
+    AutoConfig,
     AutoModel,
     AutoModelForMaskedLM,
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
+    AutoModelForTextEncoding,
     AutoModelForTokenClassification,
 )
 from transformers.utils import logging as transformers_logging
@@ -77,10 +79,12 @@ class TorchRuntime:
         self._run = self._load(spec)
 
     def _load(self, spec: VersionSpec) -> Forward:
-        model = _LOADERS[self._head].from_pretrained(
+        local = {"local_files_only": True, "trust_remote_code": False}
+        config = AutoConfig.from_pretrained(spec.view, **local)
+        refuse_sparse(config)
+        model = _loader(self._head, config).from_pretrained(
             spec.view,
-            local_files_only=True,
-            trust_remote_code=False,
+            **local,
             use_safetensors=True,
             dtype=self._dtype,
         )
@@ -124,6 +128,12 @@ class TorchRuntime:
         return [whole[i, begins[i] : begins[i] + each.n_tokens] for i, each in enumerate(batch)]
 
 
+def _loader(head: Head, config: Any) -> Any:
+    """Return the class that loads a model; of T5's kind, embeddings need no decoder."""
+    is_half = config.is_encoder_decoder and type(config) in AutoModelForTextEncoding._model_mapping
+    return AutoModelForTextEncoding if head is Head.STATES and is_half else _LOADERS[head]
+
+
 def _eager(model: Any, pooling: Pooling, head: Head) -> Forward:
     """Return the forward pass that gives what `head` says [n, …] and pooled embeddings
     [n, hidden].
@@ -131,18 +141,53 @@ def _eager(model: Any, pooling: Pooling, head: Head) -> Forward:
     extra = {"output_hidden_states": True, "return_dict": True}
     if "use_cache" in inspect.signature(model.forward).parameters:
         extra["use_cache"] = False
+    if head is Head.LABELS and hasattr(model, "score") and not _has_pad(model.config):
+        return _reading_last(model, pooling, extra)
 
     def forward(inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
         output, mask = model(**inputs, **extra), inputs["attention_mask"]
         if head is Head.STATES:
             ways = [pool(output.last_hidden_state, mask, Pooling(way)) for way in POOLED]
             return torch.stack(ways, dim=1), ways[POOLED.index(pooling)]
-        embedding = pool(output.hidden_states[-1], mask, pooling)
+        # Encoder-decoders have no hidden states but those of their halves.
+        states = output.get("hidden_states") or [output.get("encoder_last_hidden_state")]
+        embedding = pool(states[-1], mask, pooling)
         if head is Head.SPANS:
             return torch.stack((output.start_logits, output.end_logits), dim=-1), embedding
         return output.logits, embedding
 
     return forward
+
+
+def _reading_last(model: Any, pooling: Pooling, extra: dict[str, Any]) -> Forward:
+    """Return the forward pass of a causal classifier that has no pad token.
+
+    transformers reads the last column then, and takes one text at a time.
+    """
+
+    def forward(inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
+        states, mask = (
+            model.base_model(**inputs, **extra).last_hidden_state,
+            inputs["attention_mask"],
+        )
+        rows = torch.arange(len(mask), device=mask.device)
+        return model.score(states[rows, mask.sum(dim=1) - 1]), pool(states, mask, pooling)
+
+    return forward
+
+
+def _has_pad(config: Any) -> bool:
+    pad_id = getattr(config.get_text_config(), "pad_token_id", None)
+    return pad_id is not None and pad_id >= 0
+
+
+def refuse_sparse(config: Any) -> None:
+    """Raise ValueError for BigBird's attention, which is another one once a batch was short."""
+    if getattr(config, "attention_type", None) == "block_sparse":
+        raise ValueError(
+            "its attention is block-sparse or not by the longest text of a batch; set "
+            '"attention_type": "original_full" in config.json'
+        )
 
 
 def _numpy(tensor: torch.Tensor) -> Floats:
@@ -168,8 +213,13 @@ def padded(batch: Sequence[Encoded], form: InputForm) -> dict[str, Any]:
 def pool(states: torch.Tensor, mask: torch.Tensor, pooling: Pooling) -> torch.Tensor:
     """Reduce `states` [n, tokens, hidden] to [n, hidden] over `mask` [n, tokens].
 
-    `cls` takes each text's first real token (the first column may be padding when padding is left).
+    `cls` takes each text's first real token (the first column may be padding when padding is left),
+    `last` its last one.
     """
+    if pooling is Pooling.LAST:
+        columns = torch.arange(mask.shape[1], device=mask.device)
+        last = (mask * columns).argmax(dim=1)
+        return states[torch.arange(states.shape[0], device=states.device), last]
     if pooling is Pooling.CLS:
         first = mask.argmax(dim=1)
         return states[torch.arange(states.shape[0], device=states.device), first]

@@ -18,6 +18,8 @@ from inference.tasks.ports import POOLED, Decoded, Divided, Encoded, Floats, For
 from inference.tasks.tokenizing import TextTokenizer
 
 MAX_SENTENCES = 256
+# Of sentence-transformers; others would change the vectors.
+_MODULES = (".Transformer", ".Pooling", ".Normalize")
 
 
 class EmbeddingParameters(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -26,7 +28,7 @@ class EmbeddingParameters(msgspec.Struct, forbid_unknown_fields=True, frozen=Tru
     as models trained for that allow; `prompt_name` puts one of the version's prompts before a text.
     """
 
-    pooling: Literal["cls", "mean", "max"] | None = None
+    pooling: Literal["cls", "mean", "max", "last"] | None = None
     normalize: bool | None = None
     truncate: bool = True
     dimensions: Annotated[int, msgspec.Meta(ge=1)] | None = None
@@ -44,6 +46,12 @@ class Embedding:
         self.tokenizer = TextTokenizer(view)
         self.form, self.max_tokens = self.tokenizer.form, self.tokenizer.max_tokens
         modules = _read(view / "modules.json", [])
+        for each in modules:
+            if not each["type"].endswith(_MODULES):
+                raise ValueError(
+                    f"modules.json names {each['type']}, whose vectors cannot be made here; served "
+                    f"are {', '.join(_MODULES)}"
+                )
         self._is_normalized = any(each["type"].endswith(".Normalize") for each in modules)
         config = _read(view / "config_sentence_transformers.json", {})
         self._prompts: dict[str, str] = config.get("prompts") or {}

@@ -26,10 +26,10 @@ class Head(StrEnum):
     MASKS = "masks"
     """One number a masked place and word of the vocabulary: [len(places), n_words]."""
     STATES = "states"
-    """The last hidden states, reduced in each way of `POOLED`: [3, hidden]."""
+    """The last hidden states, reduced in each way of `POOLED`: [4, hidden]."""
 
 
-POOLED = ("cls", "mean", "max")
+POOLED = ("cls", "mean", "max", "last")
 
 
 class Prepared(Protocol):

@@ -123,7 +123,7 @@ class QuestionAnswering:
             question = self.tokenizer.tokenize(item.question[:end], short=short)
         room, overlap = self._windows_of(parameters, len(question), len(context), field)
         # As the pipeline has it: what is padded on the left has the context first.
-        is_first = self.form.pads_left
+        is_first = self.tokenizer.padding_side == "left"
         ids = question.ids + context.ids
         windows = self.tokenizer.divide(
             Pair(first=context, second=question, divided="first")

@@ -5,6 +5,7 @@
 tokenizer underneath, set up once.
 """
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,8 @@ from inference.tasks.ports import Encoded, InputForm
 _NO_LIMIT = 1_000_000
 # These architectures count positions from padding_idx + 1, so two of their positions hold no token.
 _OFFSET_POSITIONS = ("roberta", "camembert", "longformer", "mpnet", "esm")
+# Their last column has to be a text's last token, so that padding goes before it.
+_SUMMED_UP_LAST = ("xlnet",)
 
 
 class TextTokenizer:
@@ -37,13 +40,9 @@ class TextTokenizer:
         config = AutoConfig.from_pretrained(view, local_files_only=True, trust_remote_code=False)
         self.max_tokens = min(max_tokens(loaded.model_max_length, config), _sentence_limit(view))
         self._cuts = cuts
-        self.form = InputForm(
-            pad_id=loaded.pad_token_id if loaded.pad_token_id is not None else 0,
-            pads_left=loaded.padding_side == "left",
-            has_types="token_type_ids" in loaded.model_input_names,
-        )
+        self.form = input_form(loaded, config)
         self._unknown_id = unknown_id(loaded)
-        serialised = loaded.backend_tokenizer.to_str()
+        serialised = serialise(loaded)
         self._short, self._long = (self._clone(serialised) for _ in range(2))
 
     def _clone(self, serialised: str) -> Tokenizer:
@@ -89,7 +88,38 @@ def load_tokenizer(view: Path) -> Any:
     """Return the library's own tokenizer; its methods that encode are not safe in threads."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(view, local_files_only=True, trust_remote_code=False)
+    with warnings.catch_warnings():
+        # Marian's wants sacremoses for a method that no encoding calls.
+        warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
+        return AutoTokenizer.from_pretrained(view, local_files_only=True, trust_remote_code=False)
+
+
+def serialise(loaded: Any) -> str:
+    """Return the Rust tokenizer underneath as JSON; raises ValueError where there is none."""
+    backend = getattr(loaded, "backend_tokenizer", None)
+    if not isinstance(backend, Tokenizer):
+        raise ValueError(
+            f"{type(loaded).__name__} is a tokenizer in Python, which this task cannot use; "
+            "save one of the `tokenizers` library (tokenizer.json) beside the model"
+        )
+    return str(backend.to_str())
+
+
+def input_form(loaded: Any, config: Any) -> InputForm:
+    """Return how the model is to be padded.
+
+    By the model's own pad token, where it has one: many find a text's end or count positions by
+    it. On the right, whatever the tokenizer says: positions start at the first column, and causal
+    models do not look ahead.
+    """
+    vocab_size = getattr(config.get_text_config(), "vocab_size", None) or len(loaded)
+    named = (getattr(config.get_text_config(), "pad_token_id", None), loaded.pad_token_id)
+    known = [each for each in named if each is not None and 0 <= each < vocab_size]
+    return InputForm(
+        pad_id=int(known[0]) if known else 0,
+        pads_left=config.model_type in _SUMMED_UP_LAST,
+        has_types="token_type_ids" in loaded.model_input_names,
+    )
 
 
 def _sentence_limit(view: Path) -> int:
@@ -116,7 +146,9 @@ def max_tokens(model_max_length: int, config: Any) -> int:
     """Return the most tokens one text may have: the tokenizer's limit within the model's
     positions.
     """
-    positions = getattr(config, "max_position_embeddings", None) or 512
-    if any(name in config.model_type for name in _OFFSET_POSITIONS):
+    positions = getattr(config, "max_position_embeddings", None) or 0
+    if positions < 1:  # XLNet says -1.
+        positions = 512
+    elif any(name in config.model_type for name in _OFFSET_POSITIONS):
         positions -= 2
     return int(positions if model_max_length >= _NO_LIMIT else min(model_max_length, positions))

@@ -16,8 +16,14 @@ from tokenizers import Encoding, Tokenizer
 from tokenizers.processors import TemplateProcessing
 
 from inference.errors import TextTooLong
-from inference.tasks.ports import Divided, Encoded, InputForm
-from inference.tasks.tokenizing import load_tokenizer, max_tokens, unknown_id
+from inference.tasks.ports import Divided, Encoded
+from inference.tasks.tokenizing import (
+    input_form,
+    load_tokenizer,
+    max_tokens,
+    serialise,
+    unknown_id,
+)
 
 # What one input may cost: at 512 tokens a window, a book of 200,000 words.
 MAX_WINDOWS = 512
@@ -49,16 +55,13 @@ class WindowTokenizer:
         loaded = load_tokenizer(view)
         config = AutoConfig.from_pretrained(view, local_files_only=True, trust_remote_code=False)
         self.max_tokens = max_tokens(loaded.model_max_length, config)
-        self.form = InputForm(
-            pad_id=loaded.pad_token_id if loaded.pad_token_id is not None else 0,
-            pads_left=loaded.padding_side == "left",
-            has_types="token_type_ids" in loaded.model_input_names,
-        )
+        self.form = input_form(loaded, config)
         self.cls_id: int | None = loaded.cls_token_id
         self.unk_id: int | None = loaded.unk_token_id
         self.truncation_side: Side = "left" if loaded.truncation_side == "left" else "right"
+        self.padding_side: Side = "left" if loaded.padding_side == "left" else "right"
         self._unknown_id = unknown_id(loaded)
-        serialised = json.loads(loaded.backend_tokenizer.to_str())
+        serialised = json.loads(serialise(loaded))
         self._short, self._long = (_Clone(serialised) for _ in range(2))
         self.n_added, self.n_added_to_pair = self._short.n_added, self._short.n_added_to_pair
         self.has_word_pieces = bool(

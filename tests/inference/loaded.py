@@ -6,6 +6,7 @@ from typing import Any
 
 from inference.predictor import Predictor
 from inference.runtimes import writing
+from inference.runtimes.company import check_company
 from inference.runtimes.ports import Placement
 from inference.runtimes.torch import TorchRuntime
 from inference.tasks.kinds import KINDS
@@ -38,9 +39,9 @@ def load(
     if kind.make is None or kind.head is None:
         return writing.load(spec, placement)
     made = kind.make(view, labels)
-    return Predictor(
-        spec=spec, task=made, runtime=TorchRuntime(spec, placement, made.form, kind.head)
-    )
+    runtime = TorchRuntime(spec, placement, made.form, kind.head)
+    check_company(made, runtime, dtype=placement.dtype)
+    return Predictor(spec=spec, task=made, runtime=runtime)
 
 
 def ask(

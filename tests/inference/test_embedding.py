@@ -41,6 +41,7 @@ REDUCED: dict[Any, Any] = {
     "cls": lambda rows: rows[0],
     "mean": lambda rows: rows.mean(axis=0),
     "max": lambda rows: rows.max(axis=0),
+    "last": lambda rows: rows[-1],
 }
 
 
@@ -64,6 +65,14 @@ def test_the_versions_own_pooling_holds_where_nothing_is_asked(
     )
     (own,) = ask(load(view, "feature-extraction", pooling=pooling), ["a dog"])
     assert own.fields == asked.fields
+
+
+def test_a_module_that_would_change_the_vector_is_refused(tmp_path: Path) -> None:
+    view = save_tiny(tmp_path, auto=AutoModel)
+    modules = [{"type": f"sentence_transformers.models.{name}"} for name in ("Pooling", "Dense")]
+    (view / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(ValueError, match="Dense"):
+        load(view, "feature-extraction")
 
 
 def test_a_normalised_vector_has_the_length_one(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from tokenizers import (
 )
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
+from tests.inference.architectures import SIZES
+
 CORPUS = [
     "I did not expect to like this film, but it is wonderful.",
     "The plot is thin, the acting wooden and the ending a disaster.",
@@ -23,7 +25,9 @@ CORPUS = [
     "Numbers 0 1 2 3 4 5 6 7 8 9 and letters a b c d e f g h i j k l m n o p q r s t u v w x y z",
 ]
 ARCHITECTURES = ("bert", "distilbert", "roberta", "electra", "albert", "mpnet", "deberta-v2")
-_WITH_TYPES = {"bert", "electra", "albert"}
+_WITH_TYPES = {"bert", "electra", "albert", "xlnet", "big_bird"}
+# Longformer counts three.
+_PAIRS = {"longformer": "[CLS] $A [SEP] [SEP] $B [SEP]"}
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
@@ -47,6 +51,10 @@ def save_tiny(
             "id2label": dict(enumerate(labels)),
             "label2id": {label: index for index, label in enumerate(labels)},
             "pad_token_id": tokenizer.pad_token_id,
+            # Some heads look for a text's end.
+            "eos_token_id": tokenizer.sep_token_id,
+            "sep_token_id": tokenizer.sep_token_id,
+            "decoder_start_token_id": tokenizer.pad_token_id,
             **config,
         }
     )
@@ -62,26 +70,7 @@ def save_tiny(
 
 
 def _sizes(architecture: str, vocab_size: int) -> dict[str, object]:
-    if architecture == "distilbert":
-        return {
-            "vocab_size": vocab_size,
-            "dim": 32,
-            "n_layers": 2,
-            "n_heads": 2,
-            "hidden_dim": 64,
-            "max_position_embeddings": 64,
-        }
-    sizes: dict[str, object] = {
-        "vocab_size": vocab_size,
-        "hidden_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "intermediate_size": 64,
-        "max_position_embeddings": 66 if architecture in {"roberta", "mpnet"} else 64,
-    }
-    if architecture in {"electra", "albert"}:
-        sizes["embedding_size"] = 16
-    return sizes
+    return {**SIZES[architecture], "vocab_size": vocab_size}
 
 
 def _tokenizer(architecture: str) -> PreTrainedTokenizerFast:
@@ -94,7 +83,7 @@ def _tokenizer(architecture: str) -> PreTrainedTokenizerFast:
     )
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        pair=_PAIRS.get(architecture, "[CLS] $A [SEP] $B:1 [SEP]:1"),
         special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )
     names = ["input_ids", "attention_mask"]

@@ -20,6 +20,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from tests.inference.architectures import SIZES
+
 CORPUS = [
     "The bellwether leads the flock and shows where it is heading.",
     "A model that makes text reads what it has made and goes on from there.",
@@ -29,8 +31,24 @@ CORPUS = [
 ]
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 BOS, PAD, EOS, UNK = range(4)
-CAUSAL = ("gpt2", "llama", "qwen2", "mistral", "gpt_neox", "opt", "bloom", "gemma2")
-SEQ2SEQ = ("t5", "bart", "marian", "mbart", "m2m_100", "pegasus")
+CAUSAL = (
+    "gpt2",
+    "llama",
+    "qwen2",
+    "qwen3",
+    "mistral",
+    "mixtral",
+    "gpt_neox",
+    "opt",
+    "bloom",
+    "falcon",
+    "gemma",
+    "gemma2",
+    "gemma3_text",
+    "phi3",
+    "stablelm",
+)
+SEQ2SEQ = ("t5", "bart", "marian", "mbart", "m2m_100", "pegasus", "mt5", "led")
 POSITIONS = 96
 CHAT_TEMPLATE = (
     "{% for m in messages %}{{ '<s>' + m['role'] + ': ' + m['content'] + '\\n' }}{% endfor %}"
@@ -40,10 +58,14 @@ CHAT_TEMPLATE = (
 _FRAMES = {
     "llama": "<s> $A",
     "mistral": "<s> $A",
+    "gemma": "<s> $A",
     "gemma2": "<s> $A",
+    "gemma3_text": "<s> $A",
     "opt": "</s> $A",
     "bart": "<s> $A </s>",
+    "led": "<s> $A </s>",
     "t5": "$A </s>",
+    "mt5": "$A </s>",
     "marian": "$A </s>",
     "mbart": "$A </s>",
     "m2m_100": "$A </s>",
@@ -81,7 +103,7 @@ def make_model(
     """Return the model in memory, in float32 and evaluation mode."""
     sizes = {**_sizes(family), "vocab_size": vocab_size, **_special_ids(family), **config}
     made = AutoConfig.for_model(family, **sizes)
-    kind = AutoModelForSeq2SeqLM if family in SEQ2SEQ else AutoModelForCausalLM
+    kind = AutoModelForSeq2SeqLM if made.is_encoder_decoder else AutoModelForCausalLM
     model = kind.from_config(made).float().eval()
     model.generation_config = GenerationConfig(**_special_ids(family))
     # What causal layers add must outweigh what comes in, or each token repeats itself.
@@ -137,43 +159,13 @@ def make_tokenizer(family: str = "gpt2") -> PreTrainedTokenizerFast:
 def _special_ids(family: str) -> dict[str, Any]:
     ids: dict[str, Any] = {"bos_token_id": BOS, "eos_token_id": EOS, "pad_token_id": PAD}
     if family in SEQ2SEQ:
-        ids["decoder_start_token_id"] = EOS if family in {"bart", "mbart", "m2m_100"} else PAD
+        ids["decoder_start_token_id"] = (
+            EOS if family in {"bart", "mbart", "m2m_100", "led"} else PAD
+        )
     return ids
 
 
 def _sizes(family: str) -> dict[str, Any]:
-    if family == "gpt2":
-        return {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": POSITIONS}
-    if family == "bloom":
-        return {"hidden_size": 32, "n_layer": 2, "n_head": 2}
-    if family == "t5":
-        return {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4}
-    if family in SEQ2SEQ:
-        untied = {"tie_word_embeddings": False} if family in {"mbart", "m2m_100"} else {}
-        return {
-            **untied,
-            "d_model": 32,
-            "encoder_layers": 2,
-            "decoder_layers": 2,
-            "encoder_attention_heads": 2,
-            "decoder_attention_heads": 2,
-            "encoder_ffn_dim": 64,
-            "decoder_ffn_dim": 64,
-            "max_position_embeddings": POSITIONS,
-        }
-    sizes: dict[str, Any] = {
-        "hidden_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "max_position_embeddings": POSITIONS,
-    }
-    if family == "opt":
-        return {**sizes, "ffn_dim": 64, "word_embed_proj_dim": 32}
-    sizes["intermediate_size"] = 64
-    if family in {"llama", "qwen2", "mistral", "gemma2"}:
-        sizes["num_key_value_heads"] = 2
-    if family in {"mistral", "gemma2"}:
-        sizes["sliding_window"] = 8
-    if family == "gemma2":
-        sizes["head_dim"] = 8
-    return sizes
+    sizes = SIZES[family]
+    # Tables of their own, so that what comes in and what goes out differ.
+    return {**sizes, "tie_word_embeddings": False} if family in {"mbart", "m2m_100"} else sizes

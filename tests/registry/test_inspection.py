@@ -246,7 +246,8 @@ def test_the_task_follows_from_the_architecture(tmp_path, architecture, task, n_
         ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, {}, "cls"),
         ({"pooling_mode_max_tokens": True}, {}, "max"),
         ({"pooling_mode_max_tokens": True}, {"pooling": "mean"}, "mean"),
-        ({"pooling_mode_weightedmean_tokens": True}, {}, "mean"),
+        ({"pooling_mode_lasttoken": True}, {}, "last"),
+        ({"pooling_mode_weightedmean_tokens": True}, {"pooling": "mean"}, "mean"),
         ([], {}, "mean"),
     ],
 )
@@ -256,6 +257,19 @@ def test_pooling_is_that_of_sentence_transformers_unless_chosen(tmp_path, modes,
         files["bellwether.json"] = json.dumps(choices).encode()
     folder = build_model_dir(tmp_path, files=files)
     assert inspect_dir(folder).pooling == pooling
+
+
+@pytest.mark.parametrize(
+    "modes",
+    [
+        {"pooling_mode_weightedmean_tokens": True},
+        {"pooling_mode_cls_token": True, "pooling_mode_max_tokens": True},
+    ],
+)
+def test_a_pooling_that_is_not_served_is_refused(tmp_path, modes):
+    folder = build_model_dir(tmp_path, files={"1_Pooling/config.json": json.dumps(modes).encode()})
+    with pytest.raises(ContentRefused, match=r"1_Pooling/config.json.*bellwether.json"):
+        inspect_dir(folder)
 
 
 @pytest.mark.parametrize("choices", [{"task": "zero-shot-classification"}, {"pooling": "cls"}])

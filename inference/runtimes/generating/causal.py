@@ -44,6 +44,32 @@ class CausalForward:
             logits: Tensor = self.model(**inputs, return_dict=True).logits[:, -1]
         return logits
 
+    def whole(self, text: Sequence[int]) -> Tensor:
+        """Return the logits [vocabulary] after a text that runs alone and at once."""
+        ids = torch.tensor([text], device=self.model.device)
+        return self(ids, torch.ones_like(ids), caches.fresh())[0]
+
+    def stepped(self, texts: Sequence[Sequence[int]]) -> Tensor:
+        """Return the logits [n, vocabulary] after texts that run together, the last token of each
+        by itself.
+        """
+        ids, mask = self.padded([text[:-1] for text in texts])
+        cache = caches.fresh()
+        self(ids, mask, cache)
+        last = torch.tensor([text[-1:] for text in texts], device=self.model.device)
+        return self(last, torch.cat([mask, torch.ones_like(last)], dim=1), cache)
+
+    def padded(self, texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Return ids and mask [n, longest] with padding on the left."""
+        device = self.model.device
+        longest = max(map(len, texts))
+        ids = torch.full((len(texts), longest), self.pad_id, device=device)
+        mask = torch.zeros_like(ids)
+        for at, text in enumerate(texts):
+            ids[at, longest - len(text) :] = torch.tensor(text, device=device)
+            mask[at, longest - len(text) :] = 1
+        return ids, mask
+
 
 class CausalCohort:
     """Rows that share forwards; see `ports.Cohort`. `mask` [n, columns] is 0 for padding."""
@@ -124,14 +150,8 @@ class CausalCohort:
 @torch.inference_mode()
 def prefill(forward: CausalForward, rows: Sequence[Row]) -> CausalCohort:
     """Run the prompts of `rows` in one pass; the first tokens are chosen afterwards."""
-    device = forward.model.device
-    longest = max(row.plan.prompt.n_tokens for row in rows)
-    ids = torch.full((len(rows), longest), forward.pad_id, device=device)
-    mask = torch.zeros_like(ids)
-    for at, row in enumerate(rows):
-        n = row.plan.prompt.n_tokens
-        ids[at, longest - n :] = torch.tensor(row.plan.prompt.ids, device=device)
-        mask[at, longest - n :] = 1
+    ids, mask = forward.padded([row.plan.prompt.ids for row in rows])
+    for row in rows:
         row.chooser = Chooser(forward.model, row, start=row.plan.prompt.ids, source=None)
     cache = caches.fresh()
     return CausalCohort(forward, list(rows), cache, mask, forward(ids, mask, cache))

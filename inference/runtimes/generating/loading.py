@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 from transformers.utils import logging as transformers_logging
 
 from inference.generation.limits import GenerationLimits
@@ -15,6 +15,8 @@ from inference.generation.prompts import PromptBuilder
 from inference.runtimes.generating.model import TorchGenerationModel, use_device
 from inference.runtimes.generating.settings import refuse_unsupported, task_prefix
 from inference.runtimes.ports import Placement
+from inference.runtimes.torch import refuse_sparse
+from inference.tasks.tokenizing import load_tokenizer
 
 # A bar for each load means nothing in a server's log.
 transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -41,7 +43,7 @@ def load_generator(
     limits = limits or GenerationLimits()
     local = {"local_files_only": True, "trust_remote_code": False}
     config = AutoConfig.from_pretrained(directory, **local)
-    tokenizer = AutoTokenizer.from_pretrained(directory, **local)
+    tokenizer = load_tokenizer(directory)
     kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     loaded = kind.from_pretrained(
         directory, **local, use_safetensors=True, dtype=_DTYPES[placement.dtype]
@@ -50,18 +52,25 @@ def load_generator(
     model = TorchGenerationModel(
         use_device(loaded, placement.device), tokenizer, limits, n_cores=placement.n_cores
     )
+    model.check_company(dtype=placement.dtype)
     prompts = PromptBuilder(
         tokenizer,
         max_tokens=model.max_prompt_tokens,
         is_encoder_decoder=model.is_encoder_decoder,
         prefix_of=lambda task: task_prefix(loaded.config, task),
     )
+    if prompts.has_languages and not prompts.languages:
+        raise ValueError(
+            f"{type(tokenizer).__name__} finds no languages; name their tokens under "
+            "additional_special_tokens in tokenizer_config.json"
+        )
     return LoadedGenerator(model, prompts)
 
 
 def _check(model: Any) -> None:
     """Refuse what rows cannot join and leave: recurrent states, chunked or compressed attention."""
     refuse_unsupported(model.generation_config)
+    refuse_sparse(model.config)
     text = model.config.get_text_config(decoder=True)
     others = set(getattr(text, "layer_types", None) or ()) - _LAYERS
     if (

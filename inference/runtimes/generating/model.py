@@ -9,6 +9,7 @@ from inference.errors import TextTooLong
 from inference.generation.limits import GenerationLimits
 from inference.generation.options import GenerationOptions, refuse
 from inference.generation.ports import BeamInput, Plan, Prompt, Row
+from inference.runtimes.company import refuse_apart
 from inference.runtimes.generating import beams, causal, seq2seq
 from inference.runtimes.generating.decoding import make_decode, special_ids
 from inference.runtimes.generating.settings import resolve, without_lengths
@@ -113,6 +114,26 @@ class TorchGenerationModel:
 
     def beam(self, inputs: Sequence[BeamInput]) -> list[list[list[int]]]:
         return beams.search(self._model, inputs, pad_id=self._pad_id, n_cores=self._n_cores)
+
+    @torch.inference_mode()
+    def check_company(self, *, dtype: str) -> None:
+        """Raise ValueError for a model that answers a prompt differently in company, or with what
+        it keeps of earlier tokens.
+        """
+        forward = self._seq2seq if self.is_encoder_decoder else self._causal
+        vocab = self._model.config.get_text_config(decoder=True).vocab_size
+        ids = [(13 + 7 * at) % vocab for at in range(10)]
+        texts = [ids[:3], ids[2:]]
+        try:
+            alone = [forward.whole(text) for text in texts]
+            together = forward.stepped(texts)
+        except Exception as error:
+            raise ValueError(f"texts cannot share a forward pass of it: {error}") from error
+        refuse_apart(
+            [each.float().cpu().numpy() for each in alone],
+            list(together.float().cpu().numpy()),
+            dtype=dtype,
+        )
 
     def _check_prompt(self, prompt: Prompt) -> None:
         if not prompt.n_tokens:

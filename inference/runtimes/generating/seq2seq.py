@@ -16,6 +16,9 @@ from inference.runtimes.generating.choosing import Chooser, choose_all
 
 Tensor = torch.Tensor
 
+# Any tokens, to try a decoder out.
+_TARGET = (5, 17)
+
 
 class Seq2SeqForward:
     """An encoder-decoder's two passes."""
@@ -45,6 +48,37 @@ class Seq2SeqForward:
             )
         logits: Tensor = output.logits[:, -1]
         return logits
+
+    def whole(self, text: Sequence[int]) -> Tensor:
+        """Return the logits [vocabulary] after a source that runs alone and `_TARGET` at once."""
+        ids, mask = self.padded([text])
+        target = torch.tensor([_TARGET], device=self.model.device)
+        return self.decode(target, self.encode(ids, mask), mask, fresh())[0]
+
+    def stepped(self, texts: Sequence[Sequence[int]]) -> Tensor:
+        """Return the logits [n, vocabulary] after sources that run together and `_TARGET` token by
+        token.
+        """
+        ids, mask = self.padded(texts)
+        states, cache = self.encode(ids, mask), fresh()
+        for token in _TARGET:
+            target = torch.full((len(texts), 1), token, device=self.model.device)
+            logits = self.decode(target, states, mask, cache)
+        return logits
+
+    def padded(self, texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Return ids and mask [n, longest] with padding on the right."""
+        device = self.model.device
+        ids = torch.full((len(texts), max(map(len, texts))), self.pad_id, device=device)
+        mask = torch.zeros_like(ids)
+        for at, text in enumerate(texts):
+            ids[at, : len(text)] = torch.tensor(text, device=device)
+            mask[at, : len(text)] = 1
+        return ids, mask
+
+
+def fresh() -> EncoderDecoderCache:
+    return EncoderDecoderCache(caches.fresh(), caches.fresh())
 
 
 class Seq2SeqCohort:
@@ -137,17 +171,10 @@ class Seq2SeqCohort:
 @torch.inference_mode()
 def prefill(forward: Seq2SeqForward, rows: Sequence[Row], start_id: int) -> Seq2SeqCohort:
     """Run the encoder over the prompts of `rows`, and the decoder's first step."""
-    device = forward.model.device
-    longest = max(row.plan.prompt.n_tokens for row in rows)
-    ids = torch.full((len(rows), longest), forward.pad_id, device=device)
-    mask = torch.zeros_like(ids)
-    for at, row in enumerate(rows):
-        n = row.plan.prompt.n_tokens
-        ids[at, :n] = torch.tensor(row.plan.prompt.ids, device=device)
-        mask[at, :n] = 1
+    ids, mask = forward.padded([row.plan.prompt.ids for row in rows])
+    for row in rows:
         row.chooser = Chooser(forward.model, row, start=[start_id], source=row.plan.prompt.ids)
-    states = forward.encode(ids, mask)
-    cache = EncoderDecoderCache(caches.fresh(), caches.fresh())
-    start = torch.full((len(rows), 1), start_id, device=device)
+    states, cache = forward.encode(ids, mask), fresh()
+    start = torch.full((len(rows), 1), start_id, device=ids.device)
     logits = forward.decode(start, states, mask, cache)
     return Seq2SeqCohort(forward, list(rows), cache, states, mask, logits)

@@ -48,6 +48,17 @@ def test_greedy_rows_that_join_at_other_times_equal_generate(machine: Make, fami
     check(machine(family, generation=ENDS), [{"max_new_tokens": n, **greedy} for n in lengths])
 
 
+@pytest.mark.parametrize("family", ["mistral", "gemma2", "gemma3_text"])
+def test_prompts_longer_than_the_window_equal_generate(machine: Make, family: str) -> None:
+    one = machine(family, generation=ENDS)
+    window = one.raw.config.sliding_window
+    prompts = [one.prompts.text(text) for text in (TEXTS[2], "x", TEXTS[0] * 2)]
+    assert prompts[0].n_tokens > 2 * window
+    options = [{"max_new_tokens": n, "do_sample": False} for n in (2 * window, 5, 20)]
+    for prompt, each, got in zip(prompts, options, one.ask_all(prompts, options), strict=True):
+        assert list(got.token_ids) == one.expected(prompt, **each)
+
+
 @pytest.mark.parametrize("family", ["gpt2", "llama", "bart", "t5"])
 def test_one_batch_serves_rows_of_different_options(machine: Make, family: str) -> None:
     check(

@@ -1,0 +1,121 @@
+"""How small each architecture can be and still have all of its parts: by `model_type`."""
+
+from typing import Any
+
+_ENCODER = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "max_position_embeddings": 64,
+}
+# Two of their positions hold no token.
+_OFFSET = {**_ENCODER, "max_position_embeddings": 66}
+_DECODER = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "intermediate_size": 64,
+    "max_position_embeddings": 96,
+}
+_T5 = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4}
+_BART = {
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 64,
+    "decoder_ffn_dim": 64,
+    "max_position_embeddings": 96,
+}
+
+SIZES: dict[str, dict[str, Any]] = {
+    "bert": _ENCODER,
+    "distilbert": {
+        "dim": 32,
+        "n_layers": 2,
+        "n_heads": 2,
+        "hidden_dim": 64,
+        "max_position_embeddings": 64,
+    },
+    "roberta": _OFFSET,
+    "xlm-roberta": _OFFSET,
+    "camembert": _OFFSET,
+    "mpnet": _OFFSET,
+    "albert": {**_ENCODER, "embedding_size": 16},
+    "electra": {**_ENCODER, "embedding_size": 16},
+    "deberta-v2": {
+        **_ENCODER,
+        "relative_attention": True,
+        "position_buckets": 8,
+        "pos_att_type": ["p2c", "c2p"],
+        "share_att_key": True,
+        "norm_rel_ebd": "layer_norm",
+    },
+    "modernbert": {**_ENCODER, "global_attn_every_n_layers": 2, "local_attention": 8},
+    "xlnet": {"d_model": 32, "n_layer": 2, "n_head": 2, "d_inner": 64},
+    "longformer": {**_OFFSET, "attention_window": [8, 8]},
+    "big_bird": {**_ENCODER, "block_size": 4, "num_random_blocks": 1},
+    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 96},
+    "gpt_neox": {**_ENCODER, "num_attention_heads": 4, "max_position_embeddings": 96},
+    "opt": {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "ffn_dim": 64,
+        "word_embed_proj_dim": 32,
+        "max_position_embeddings": 96,
+    },
+    "llama": _DECODER,
+    "mistral": {**_DECODER, "sliding_window": 8},
+    "qwen2": _DECODER,
+    "qwen3": _DECODER,
+    "gemma": _DECODER,
+    "gemma2": {**_DECODER, "sliding_window": 8},
+    "gemma3_text": {
+        **_DECODER,
+        "sliding_window": 8,
+        "layer_types": ["sliding_attention", "full_attention"],
+    },
+    "phi3": _DECODER,
+    "falcon": {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 96,
+    },
+    "bloom": {"hidden_size": 32, "n_layer": 2, "n_head": 2},
+    "stablelm": _DECODER,
+    "mixtral": {**_DECODER, "num_local_experts": 2},
+    "t5": _T5,
+    "mt5": _T5,
+    "bart": _BART,
+    "mbart": _BART,
+    "pegasus": _BART,
+    "marian": _BART,
+    "m2m_100": _BART,
+    "led": {
+        **_BART,
+        "max_encoder_position_embeddings": 96,
+        "max_decoder_position_embeddings": 96,
+        "attention_window": [8, 8],
+    },
+    "openai-gpt": {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 96},
+    "mamba": {"hidden_size": 32, "num_hidden_layers": 1, "state_size": 4},
+    "llama4_text": {**_DECODER, "num_local_experts": 2},
+    "jamba": {**_DECODER, "mamba_d_state": 4, "mamba_dt_rank": 4},
+    "prophetnet": {
+        "hidden_size": 32,
+        "num_encoder_layers": 2,
+        "num_decoder_layers": 2,
+        "num_encoder_attention_heads": 2,
+        "num_decoder_attention_heads": 2,
+        "encoder_ffn_dim": 64,
+        "decoder_ffn_dim": 64,
+        "max_position_embeddings": 96,
+    },
+    "switch_transformers": {**_T5, "num_experts": 2},
+}
