@@ -76,7 +76,6 @@ FORMS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     ),
 }
 _MODEL_TYPES = {"nllb": "m2m_100", "mbart25": "mbart"}
-_TO_TEXT = {*SEQ2SEQ, "nllb", "mbart25", "mt5", "llama", "gemma"}
 
 
 def save_sentencepiece(directory: Path, form: str, **generation: Any) -> Path:
