@@ -20,7 +20,7 @@ PREDICT = f"/api/v1/models/{MODEL}/predict"
 ROLLOUTS = f"/api/v1/models/{MODEL}/rollouts"
 QUICK = {"min_step_s": 1, "min_requests": 200, "bake_s": 1, "metrics": ["errors", "labels"]}
 LONGEST_S = 120.0
-PAUSE_S = 0.4
+PAUSE_S = 0.6
 _callers = itertools.count()
 
 

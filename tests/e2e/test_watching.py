@@ -188,7 +188,7 @@ def monitors(client: httpx.Client) -> list[dict[str, Any]]:
 def test_the_right_alerts_come_in_order_once_and_end_and_a_quiet_model_has_none(server, receiver):
     sentences = read("sst2/train_sentences.jsonl.gz")
     tweets = read("tweet_sentiment/val.jsonl.gz")
-    reference, stream = sentences[:2000], sentences[2000:]
+    reference, stream = sentences[:1000], sentences[1000:]
     with server.client() as client:
         prepare(client, reference, receiver)
         player = Player(client, stream)
