@@ -42,12 +42,11 @@ def pytest_xdist_make_scheduler(config: Any, log: Any) -> _ByFile:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
     """Files with servers or many processes come first: run last, one long file would keep one core
-    busy while the others wait. Where everything is there, what needs nothing is left out: it says
-    the same as without.
+    busy while the others wait. Where everything is there, only what says more there is run.
     """
     if _is_all_there():
-        config.hook.pytest_deselected(items=[each for each in items if not _needs_something(each)])
-        items[:] = filter(_needs_something, items)
+        config.hook.pytest_deselected(items=[each for each in items if not _says_more(each)])
+        items[:] = filter(_says_more, items)
     for item in items:
         if item.nodeid.startswith(_BROWSER):
             # Whichever comes first makes the server and its past as well.
@@ -57,13 +56,24 @@ def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
     items.sort(key=lambda item: (not item.nodeid.startswith(_BROWSER), item.path not in long))
 
 
-def _needs_something(item: Any) -> bool:
-    """Whether it touches a database, a server or a program from outside."""
-    return (
-        any(map(item.get_closest_marker, ("django_db", "e2e")))
-        or not _DATABASE.isdisjoint(item.fixturenames)
-        or item.nodeid.startswith(_OF_SERVICES)
+def _says_more(item: Any) -> bool:
+    """Whether to run it once more, where PostgreSQL, Redis and the programs from outside are.
+
+    All that starts a server or asks a program from outside; and of what touches the database each
+    test once, with its first parameters: the others mostly are wrong values that are refused, and
+    what is asked of the database is the same. Where it is not, the test says `each_on_postgres`.
+    """
+    if item.get_closest_marker("e2e") or item.nodeid.startswith(_OF_SERVICES):
+        return True
+    needs_database = item.get_closest_marker("django_db") or not _DATABASE.isdisjoint(
+        item.fixturenames
     )
+    return bool(needs_database and (_is_first(item) or item.get_closest_marker("each_on_postgres")))
+
+
+def _is_first(item: Any) -> bool:
+    callspec = getattr(item, "callspec", None)
+    return callspec is None or not any(callspec.indices.values())
 
 
 def _is_all_there() -> bool:

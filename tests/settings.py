@@ -10,6 +10,10 @@ if "BELLWETHER_HOME" not in os.environ:
     os.environ["BELLWETHER_HOME"] = _home
     atexit.register(shutil.rmtree, _home, ignore_errors=True)
 
+# Test processes share the cores: OpenMP's threads would mostly spin, waiting for each other.
+# Servers choose their own number (`inference.runtimes.cores`).
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from config.settings import *  # noqa: F403
 from config.settings import BELLWETHER_HOME, DATABASES
 

@@ -20,6 +20,7 @@ PREDICT = f"/api/v1/models/{MODEL}/predict"
 ROLLOUTS = f"/api/v1/models/{MODEL}/rollouts"
 QUICK = {"min_step_s": 1, "min_requests": 200, "bake_s": 1, "metrics": ["errors", "labels"]}
 LONGEST_S = 120.0
+PAUSE_S = 0.6
 _callers = itertools.count()
 
 
@@ -44,6 +45,8 @@ def play(client: httpx.Client, id: str) -> dict[str, Any]:
             text = f"a film about number {number % 97} and the sea"
             headers = {"X-Route-Key": f"caller-{number}"}
             client.post(PREDICT, json={"inputs": text}, headers=headers).raise_for_status()
+        # The worker looks every few seconds only.
+        time.sleep(PAUSE_S)
         shown: dict[str, Any] = client.get(f"{ROLLOUTS}/{id}").json()
         if shown["state"] not in ("running", "baking"):
             return shown

@@ -188,16 +188,16 @@ def monitors(client: httpx.Client) -> list[dict[str, Any]]:
 def test_the_right_alerts_come_in_order_once_and_end_and_a_quiet_model_has_none(server, receiver):
     sentences = read("sst2/train_sentences.jsonl.gz")
     tweets = read("tweet_sentiment/val.jsonl.gz")
-    reference, stream = sentences[:2000], sentences[2000:]
+    reference, stream = sentences[:1000], sentences[1000:]
     with server.client() as client:
         prepare(client, reference, receiver)
         player = Player(client, stream)
-        player.reviews(1500)
+        player.reviews(800)
         assert player.alerts() == []
         assert receiver.messages == []
 
-        player.tweets(tweets[:1200])
-        more = cycle(tweets[1200:])
+        player.tweets(tweets[:400])
+        more = cycle(tweets[400:])
         drift = player.until(
             lambda: player.firing("drift"), lambda: player.tweets(list(islice(more, BATCH)))
         )
@@ -205,13 +205,13 @@ def test_the_right_alerts_come_in_order_once_and_end_and_a_quiet_model_has_none(
         assert "inputs" in json.dumps(drift["details"])
         assert player.firing("quality") is None
 
-        player.reviews(400, are_wrong=True)
+        player.reviews(100, are_wrong=True)
         quality = player.until(
             lambda: player.firing("quality"), lambda: player.reviews(BATCH, are_wrong=True)
         )
         assert quality["severity"] == "critical"
 
-        player.reviews(1200)
+        player.reviews(300)
         player.until(
             lambda: not player.alerts(state="firing", model=SHIFTED), lambda: player.reviews(BATCH)
         )

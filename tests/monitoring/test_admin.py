@@ -40,6 +40,7 @@ def test_predictions_and_feedback_are_listed_and_shown(
         assert "NEGATIVE" in answer.text
 
 
+@pytest.mark.each_on_postgres
 @pytest.mark.parametrize("word", ["POSITIVE", "acme/mood", "no-uuid", "a\x00b"])
 def test_search_takes_any_word(admin_client: Client, labelled: Prediction, word: str) -> None:
     for name in ("prediction", "feedback"):
@@ -55,6 +56,7 @@ def test_a_prediction_is_found_by_its_id(admin_client: Client, labelled: Predict
     assert str(other.id) not in found.text
 
 
+@pytest.mark.each_on_postgres
 @pytest.mark.parametrize("labelled_is", ["yes", "no"])
 def test_predictions_are_filtered_by_whether_they_are_labelled(
     admin_client: Client, labelled: Prediction, labelled_is: str

@@ -97,6 +97,7 @@ def test_ids_that_are_kept_already_are_not_counted_again(journal: Journal) -> No
     assert Prediction.objects.count() == sum(day_counts().values()) == 4
 
 
+@pytest.mark.each_on_postgres
 @pytest.mark.django_db
 @pytest.mark.parametrize("step", ["before commit", "after commit", "after discard"])
 def test_a_writer_that_dies_at_any_step_counts_once(

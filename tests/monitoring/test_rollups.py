@@ -146,6 +146,7 @@ def traffic(db: None) -> None:
             give_feedback([item], key_id="k", now=NOW, load_labels=labels_of)
 
 
+@pytest.mark.each_on_postgres
 @pytest.mark.usefixtures("traffic")
 @pytest.mark.parametrize(
     ("by", "groups"),

@@ -161,6 +161,7 @@ def test_only_the_newest_flips_are_kept_with_their_predictions(journal, monkeypa
     assert row.flips[0].n == 12
 
 
+@pytest.mark.each_on_postgres
 @pytest.mark.parametrize("step", ["before commit", "after commit", "after discard"])
 def test_a_writer_that_dies_at_any_step_counts_copies_once(journal, monkeypatch, step):
     for _ in range(30):

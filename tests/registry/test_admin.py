@@ -28,6 +28,7 @@ def two(register) -> None:
     services.promote("team/tiny", 1, actor="alice")
 
 
+@pytest.mark.each_on_postgres
 @pytest.mark.parametrize("table", TABLES)
 def test_every_table_can_be_read_and_not_edited(two, admin_client, table):
     listing = admin_client.get(reverse(f"admin:registry_{table}_changelist"))

@@ -396,6 +396,7 @@ def test_old_jobs_go_with_their_files_and_leftovers_too(home, settings):
     assert not rowless.exists()
 
 
+@pytest.mark.each_on_postgres
 @pytest.mark.parametrize("seed", range(4))
 def test_work_that_ends_anywhere_leaves_each_row_once(plane, seed):
     """What ends is not told and gives nothing back; its threads may write on, as a process does

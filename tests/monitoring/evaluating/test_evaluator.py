@@ -299,6 +299,7 @@ def test_a_pinned_version_is_looked_at_whether_it_is_live_or_not(reference: Refe
     assert evaluated(monitor).version == 1
 
 
+@pytest.mark.each_on_postgres
 @pytest.mark.parametrize(
     ("kind", "most"),
     [
@@ -331,6 +332,7 @@ def test_an_evaluation_costs_as_many_queries_whatever_the_traffic(
     assert counts[0] == counts[1] <= most
 
 
+@pytest.mark.each_on_postgres
 @pytest.mark.parametrize(
     ("kind", "windows"),
     [

@@ -115,6 +115,7 @@ def recount_of(shown: dict[str, Any], narrowed: dict[str, str]) -> Recount:
     return Recount(shown, model=MODEL, version=version, segment=narrowed.get("segment"))
 
 
+@pytest.mark.each_on_postgres
 @pytest.mark.parametrize("narrowed", NARROWED)
 def test_a_day_by_quarters_of_an_hour_equals_the_rows(narrowed: dict[str, str]) -> None:
     fill(1)
@@ -127,6 +128,7 @@ def test_a_day_by_quarters_of_an_hour_equals_the_rows(narrowed: dict[str, str]) 
     check_shapes(shown, recount, is_exact=False)
 
 
+@pytest.mark.each_on_postgres
 @pytest.mark.parametrize("narrowed", NARROWED)
 def test_the_last_minutes_equal_the_rows_exactly(narrowed: dict[str, str]) -> None:
     fill(2, span=40 * MINUTE)
@@ -139,6 +141,7 @@ def test_the_last_minutes_equal_the_rows_exactly(narrowed: dict[str, str]) -> No
     check_shapes(shown, recount, is_exact=True)
 
 
+@pytest.mark.each_on_postgres
 @pytest.mark.parametrize("narrowed", NARROWED)
 def test_months_equal_the_rows_after_the_slots_have_become_hours(narrowed: dict[str, str]) -> None:
     fill(3, n=600, span=90 * DAY)
@@ -264,6 +267,7 @@ def test_minutes_whose_rows_may_be_pruned_are_read_from_counters(settings: Any) 
     assert sum(shown["traffic"]["n"]) == 60
 
 
+@pytest.mark.each_on_postgres
 @pytest.mark.parametrize("days", [0, 1, 30, 365])
 def test_the_number_of_queries_is_bounded(days: int, django_assert_max_num_queries: Any) -> None:
     fill(11, n=120, span=max(days, 1) * DAY)

@@ -67,6 +67,7 @@ def _with(sums: Sums, changes: dict[str, Any]) -> Sums:
     return Sums(**(fields | changes))
 
 
+@pytest.mark.each_on_postgres
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", range(4))
 def test_any_order_chunks_journals_and_restarts_give_the_same_sums(seed: int) -> None:
@@ -342,6 +343,7 @@ def _write_until_killed(root: Path, ready: Any) -> None:
     time.sleep(30)
 
 
+@pytest.mark.each_on_postgres
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("wait_s", [0.01, 0.2])
 def test_kill_9_while_traffic_is_summed_counts_each_once(tmp_path: Path, wait_s: float) -> None:
