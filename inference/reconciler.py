@@ -187,6 +187,9 @@ class Reconciler:
         self._fleet.assign_roles(before.models, models)
         standbys = {m: replace(s, standby=self._fleet.standby(m)) for m, s in models.items()}
         self._serving.table = Table(desired.generation, standbys)
+        # Only now: others are told that this process answers with it.
+        for model, routes in desired.models.items():
+            self._note(model, routes)
         self._after_change([predictor.spec for predictor in self._serving.table.predictors()])
 
     def _load_committed(self, model: str, routes: ModelRoutes) -> None:
@@ -209,26 +212,28 @@ class Reconciler:
 
     def _served(self, model: str, routes: ModelRoutes) -> ServedModel:
         """The table's entry, of what is in memory."""
-        generation = routes.committed_generation
         if self._residency.is_to_sleep(model):
-            self._board.applied(model, generation)
             return self._residency.sleeping(model)
         live = self._held(routes, RouteMode.LIVE)
-        wanted = [each for each in routes.committed if _is_live(each)]
-        if len(live) == len(wanted):
-            self._board.applied(model, generation)
-        else:
-            self._board.not_applied(model, self._reason(routes.committed))
-        if wanted and not live:
+        if not live and any(map(_is_live, routes.committed)):
             live = self._serving.look(model).live
         return ServedModel(
             live=live,
             shadows=self._held(routes, RouteMode.SHADOW),
             salt=routes.salt,
             stickiness=routes.stickiness,
-            generation=generation,
+            generation=routes.committed_generation,
             is_pinned=routes.is_pinned,
         )
+
+    def _note(self, model: str, routes: ModelRoutes) -> None:
+        """Keep whether this process does what is committed, be it by sleeping."""
+        wanted = [each for each in routes.committed if _is_live(each)]
+        is_asleep = model in self._residency.asleep
+        if is_asleep or len(self._held(routes, RouteMode.LIVE)) == len(wanted):
+            self._board.applied(model, routes.committed_generation)
+        else:
+            self._board.not_applied(model, self._reason(routes.committed))
 
     def _held(self, routes: ModelRoutes, mode: RouteMode) -> tuple[LiveRoute, ...]:
         """The committed routes of `mode` that are in memory."""

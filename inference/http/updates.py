@@ -18,6 +18,8 @@ from registry.specs import VersionSpec
 
 # Its callers expect the new model to answer when this returns; a slow load they must ask about.
 WAIT_S = 20.0
+# Once that is committed, every process that is well answers with it within a poll of the registry.
+CONVERGE_S = 2.0
 POLL_S = 0.05
 _MAX = msgspec.Meta(min_length=1, max_length=300)
 _LOOKS_LIKE_PATH = re.compile(r"[/\\~.]|[A-Za-z]:|[^/]*/[^/]*/|.*\\|.*://|[^/]*/$")
@@ -66,7 +68,7 @@ async def update_model(received: Received[UpdateModelRequest]) -> Reply:
     check_is_name(model)
     actor = f"{received.key.name} ({received.key.id})"
     spec = await in_thread(lambda: promote_revision(model, revision, actor=actor))
-    deployment = await _wait_committed(spec)
+    deployment = await _wait_answering(spec)
     is_active = deployment.state == "committed"
     message = f"{model} version {spec.number} " + (
         "answers now" if is_active else "is being prepared; what answered before goes on"
@@ -88,8 +90,8 @@ def check_is_name(model_path: str) -> None:
         )
 
 
-async def _wait_committed(spec: VersionSpec) -> Deployment:
-    until = time.monotonic() + WAIT_S
+async def _wait_answering(spec: VersionSpec) -> Deployment:
+    until, is_committed = time.monotonic() + WAIT_S, False
     while True:
         deployment = await in_thread(lambda: load_deployment(spec.model))
         if deployment.state == "failed":
@@ -98,6 +100,8 @@ async def _wait_committed(spec: VersionSpec) -> Deployment:
                 "answered before goes on answering",
                 details={"model": spec.model, "version": spec.number},
             )
-        if deployment.state == "committed" or time.monotonic() > until:
+        if deployment.state == "committed" and not is_committed:
+            is_committed, until = True, time.monotonic() + CONVERGE_S
+        if deployment.has_converged or time.monotonic() > until:
             return deployment
         await asyncio.sleep(POLL_S)

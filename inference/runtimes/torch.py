@@ -92,7 +92,11 @@ class TorchRuntime:
         eager = _eager(model, spec.pooling, self._head)
         if self._device.type != "cpu":
             return eager
-        graph = traced(model, eager, self._form.names, n_ids=model.config.vocab_size)
+        # What the same configuration makes differs in its weights only, wherever it lies.
+        said = {k: v for k, v in model.config.to_dict().items() if not k.startswith("_")}
+        kind = repr((type(model), self._head, spec.pooling, self._dtype, self._form, said))
+        n_ids = model.config.vocab_size
+        graph = traced(model, eager, self._form.names, n_ids=n_ids, kind=kind)
         self.is_traced = graph is not None
         return graph or eager
 

@@ -7,7 +7,7 @@ a pinned model never makes room. The reconciler's thread changes this, and nobod
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 # A model that could not be loaded is tried again for requests that come so much later.
 WAKE_AGAIN_S = 5.0
-# For so long (together 2 s) what a model still answers is waited for before it is unloaded.
+# For so long (together 2 s) it is waited until who is to make room has answered what it has begun.
 N_WAITS, WAIT_S = 100, 0.02
 
 
@@ -125,7 +125,7 @@ class Residency:
         could_go = [each for model in victims for each in self._serving.look(model).specs()]
         if sum(map(self._scales.weigh, (*could_go, *standbys))) < missing:
             return
-        why = f"made room for {spec.model}"
+        why, waits = f"made room for {spec.model}", iter(range(N_WAITS))
         for standby in standbys:
             self._fleet.unload(standby, why)
             self.show_standbys()
@@ -133,18 +133,20 @@ class Residency:
             if self._scales.shortfall([spec]) <= 0:
                 return
         for model in victims:
-            self.put_to_sleep(model, why)
+            self.put_to_sleep(model, why, waits)
             if self._scales.shortfall([spec]) <= 0:
                 return
 
-    def put_to_sleep(self, model: str, why: str) -> bool:
-        """Unload all of a model that answers; False where it is pinned, or goes on being used."""
+    def put_to_sleep(self, model: str, why: str, waits: Iterator[int] | None = None) -> bool:
+        """Unload all of a model that answers; False where it is pinned, or goes on being used for
+        as long as there are `waits`.
+        """
         if model not in self._victims():
             return False
         before = self._serving.look(model)
         # First nobody new chooses it, then nobody uses it, then it goes.
         self._show(model, self.sleeping(model))
-        if not self._wait_drained(before):
+        if not self._wait_drained(before, waits or iter(range(N_WAITS))):
             self._show(model, before)
             return False
         self._asleep.add(model)
@@ -183,13 +185,13 @@ class Residency:
         ]
         return sorted(found, key=lambda model: (used_at.get(model, float("-inf")), model))
 
-    def _wait_drained(self, served: ServedModel) -> bool:
+    def _wait_drained(self, served: ServedModel, waits: Iterator[int]) -> bool:
         predictors: list[Predictor] = [*served.predictors(), *served.standby]
-        for _ in range(N_WAITS):
-            if all(map(self._drained, predictors)):
-                return True
+        while not all(map(self._drained, predictors)):
+            if next(waits, None) is None:
+                return False
             time.sleep(WAIT_S)
-        return False
+        return True
 
     def _let_go(self, model: str, served: ServedModel, why: str) -> None:
         held = [self._fleet.get(spec) for spec in routed(self._desired.models[model])]

@@ -122,3 +122,23 @@ def test_the_worker_makes_golden_inputs_for_versions_nobody_has_promoted(new_ser
 
         wait_until(lambda: set(made()) == {1, 2}, 120)
         assert made() == {1: "loading", 2: "worker"}
+
+
+def test_lazily_a_model_is_loaded_by_its_first_request_and_a_pinned_one_at_the_start(new_server):
+    def asleep(client) -> bool:
+        (model,) = client.get("/health/ready").raise_for_status().json()["models"]
+        return model.get("asleep", False)
+
+    # A version that was never loaded is, lazy or not: it has to prove itself.
+    new_server(BELLWETHER_LOADING="lazy").stop()
+    server: Server = new_server(BELLWETHER_LOADING="lazy")
+    with server.client() as client:
+        assert asleep(client)
+        assert serves(client) == 1
+        assert not asleep(client)
+        wait_until(lambda: not client.get(DEPLOYMENT).json()["replicas"][-1]["asleep"])
+    server.stop()
+    server.manage("pin", MODEL)
+    server = new_server(BELLWETHER_LOADING="lazy")
+    with server.client() as client:
+        assert not asleep(client)

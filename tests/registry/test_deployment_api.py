@@ -67,6 +67,7 @@ def test_a_deployment_shows_replicas_and_their_versions(reader, served):
         "rss_bytes": 5_000_000,
         "prepared": served,
         "applied": served,
+        "asleep": False,
     }
     assert version["state"] == "active"
     assert version["evidence"] == {"load_s": 1.5, "golden_worst": 0.0}
