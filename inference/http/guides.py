@@ -6,6 +6,7 @@ import msgspec
 
 from inference.http.limits import RequestLimits
 from inference.service import Service
+from inference.tasks.kinds import KINDS
 from registry.errors import RegistryError
 
 
@@ -16,27 +17,30 @@ class Guides:
         self._service, self._limits = service, limits
 
     def tell(self, model: str) -> dict[str, Any] | None:
-        """None for a model of which nothing is in memory here; who looks wakes nobody."""
+        """None for a model of which nothing answers here. Who looks wakes nobody: of a model that
+        sleeps, device and `max_tokens` are None.
+        """
         try:
-            live = self._service.serving.look(model).live
+            served = self._service.serving.look(model)
         except RegistryError:
             return None
-        if not live:
+        if served.spec is None:
             return None
-        predictor = live[0].predictor
-        kind, task = self._service.kind_of(model), predictor.task
+        kind = KINDS[served.spec.task]
+        predictor = served.live[0].predictor if served.live else None
+        task = predictor.task if predictor else None
         return {
             "task": kind.name,
-            "version": predictor.spec.number,
-            "device": predictor.runtime.device,
+            "version": served.spec.number,
+            "device": predictor.runtime.device if predictor else None,
             "inputs": msgspec.json.schema(kind.inputs),
-            "parameters": msgspec.json.schema(task.parameters_type),
+            "parameters": msgspec.json.schema(task.parameters_type if task else kind.parameters),
             "answer": msgspec.json.schema(kind.reply),
             "limits": {
                 "max_inputs": self._limits.max_inputs,
                 "max_text_chars": self._limits.max_text_chars,
                 "max_body_bytes": self._limits.max_body_bytes,
-                "max_tokens": task.max_tokens,
+                "max_tokens": task.max_tokens if task else None,
                 "timeout_s": self._limits.timeout_s,
             },
         }

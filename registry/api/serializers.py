@@ -68,7 +68,8 @@ class ModelSerializer(serializers.Serializer[Any]):
 class ModelDetailSerializer(ModelSerializer):
     """A model, how many times the registry's routes have changed in all, and in `guide` what a
     client must know to ask it: schemas of inputs, parameters (with defaults) and answers, and the
-    limits. It is null while this process has nothing of the model loaded.
+    limits. It is null while nothing of the model answers in this process; of a model that sleeps,
+    `device` and `max_tokens` are null.
     """
 
     generation = serializers.IntegerField()

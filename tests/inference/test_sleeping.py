@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.inference.conftest import Plane, a_plane
+from inference.http.guides import Guides
+from tests.inference.conftest import LIMITS, Plane, a_plane
 from tests.inference.doubles import a_predictor, a_spec
 
 OTHER = "team/other"
@@ -80,6 +81,19 @@ def test_the_process_stays_ready_and_lists_it(plane: Plane) -> None:
     index = plane.call("POST", "/v2/repository/index", json={}).json()
     (entry,) = [each for each in index if each["name"] == OTHER]
     assert (entry["state"], "sleeps" in entry["reason"]) == ("UNAVAILABLE", True)
+
+
+def test_its_guide_says_all_that_is_known_without_loading_it(plane: Plane) -> None:
+    guides = Guides(plane.service, LIMITS)
+    awake = guides.tell(OTHER)
+    unload(plane)
+    asleep = guides.tell(OTHER)
+    assert awake is not None
+    assert asleep == awake | {
+        "device": None,
+        "limits": awake["limits"] | {"max_tokens": None},
+    }
+    assert state(plane)["asleep"]
 
 
 def test_many_requests_at_once_wake_it_once(plane: Plane) -> None:
