@@ -136,15 +136,17 @@ def a_server(folder: Path) -> Iterator[str]:
     """The plane with a scripted classifier, a tiny real model of every other task, and a model that
     is known and not loaded.
     """
-    from inference.serving import NOTHING_LOADED, Table
     from tests.conformance.models import make_models
     from tests.inference.conftest import a_plane, behind_socket
 
     with a_plane(others=make_models(folder, NAMES)) as plane, behind_socket(plane) as url:
-        table = plane.serving.table
-        known = {**table.models, "team/loading": NOTHING_LOADED}
-        plane.serving.table = Table(table.generation, known)
-        yield url
+        # Without a route: nothing of it is loaded.
+        plane.registry.route(model="team/loading")
+        plane.reconciler.start()
+        try:
+            yield url
+        finally:
+            plane.reconciler.stop()
 
 
 def main() -> None:
