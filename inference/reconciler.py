@@ -83,6 +83,7 @@ class Reconciler:
             self._desk,
             describe=self.describe,
             pending=self._board.pending,
+            prepared=self._board.prepared_generations,
             applied=self._board.applied_generations,
             clock=clock,
         )

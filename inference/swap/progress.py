@@ -68,6 +68,9 @@ class Board:
         """Models whose desired routes are not committed."""
         return [m for m, each in self.progress.items() if each.desired != each.committed]
 
+    def prepared_generations(self) -> dict[str, int]:
+        return {model: each.prepared for model, each in self.progress.items()}
+
     def applied_generations(self) -> dict[str, int]:
         return {model: each.applied for model, each in self.progress.items()}
 

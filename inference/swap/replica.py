@@ -17,8 +17,8 @@ LAG_S = 5.0
 class Replica:
     """Reports through `desk` on a thread of its own, so that a long load does not look like death.
 
-    `describe` makes the report, `pending` names models whose routes wait for a commit, `applied`
-    gives the generation that each model is served at.
+    `describe` makes the report, `pending` names models whose routes wait for a commit, `prepared`
+    and `applied` give the generation that each model is ready for, and is served at.
     """
 
     def __init__(
@@ -27,11 +27,12 @@ class Replica:
         *,
         describe: Callable[[], ReplicaReport],
         pending: Callable[[], list[str]],
+        prepared: Callable[[], Mapping[str, int]],
         applied: Callable[[], Mapping[str, int]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._desk, self._describe, self._pending = desk, describe, pending
-        self._applied, self._clock = applied, clock
+        self._prepared, self._applied, self._clock = prepared, applied, clock
         self._behind_since: dict[str, float] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -55,7 +56,9 @@ class Replica:
         self._look_for_lag(committed)
 
     def lagging(self) -> list[str]:
-        """Models whose committed routes are not served here, `LAG_S` after that was seen."""
+        """Models whose committed routes are not served here: `LAG_S` after that was seen, or at
+        once where the others went on before this process was ready for them.
+        """
         now = self._clock()
         behind = self._behind_since
         return sorted(model for model, since in behind.items() if now - since > LAG_S)
@@ -71,11 +74,12 @@ class Replica:
             self._desk.commit(model)
 
     def _look_for_lag(self, committed: Mapping[str, int]) -> None:
-        applied, now = self._applied(), self._clock()
+        prepared, applied, now = self._prepared(), self._applied(), self._clock()
+        behind = {m for m, generation in committed.items() if applied.get(m, 0) < generation}
+        left = {model for model in behind if prepared.get(model, 0) < committed[model]}
         self._behind_since = {
-            model: self._behind_since.get(model, now)
-            for model, generation in committed.items()
-            if applied.get(model, 0) < generation
+            model: now - 2 * LAG_S if model in left else self._behind_since.get(model, now)
+            for model in behind
         }
 
     def _run(self) -> None:

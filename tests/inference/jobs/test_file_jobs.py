@@ -407,14 +407,19 @@ def test_work_that_ends_anywhere_leaves_each_row_once(plane, seed):
     job_id = make_job(packed("\n".join(texts).encode()), "text")
     rows = Job.objects.filter(pk=job_id)
 
+    def free() -> None:
+        rows.update(leased_until=datetime.now(UTC) - timedelta(seconds=1), n_attempts=0)
+
     async def work(owner: str, n_steps: int | None) -> None:
-        rows_free = {"leased_until": datetime.now(UTC) - timedelta(seconds=1), "n_attempts": 0}
-        await in_thread(lambda: rows.update(**rows_free))
-        claim = await in_thread(
-            lambda: services.claim(owner, now=datetime.now(UTC), sees=files.sees)
-        )
-        if claim is None:
-            return
+        claim = None
+        while claim is None:
+            await in_thread(free)
+            # None where a thread of who was ended has just prolonged its lease, or ended the job.
+            claim = await in_thread(
+                lambda: services.claim(owner, now=datetime.now(UTC), sees=files.sees)
+            )
+            if await in_thread(lambda: rows.get().state == JobState.COMPLETED):
+                return
         found = await in_thread(lambda: files.load_work(job_id))
         asker = Asker(plane.service, MODEL, "k", "r", lambda: float("inf"))
         opened = open_rows(found)

@@ -301,9 +301,21 @@ def test_a_process_left_behind_is_unready_until_it_has_caught_up(world):
     assert (world.served(), world.reconciler.reasons()) == (2, [])
 
 
+def test_whom_the_others_left_behind_is_unready_at_once(world):
+    """As when a long load keeps the thread from looking."""
+    world.desk.ask(2)
+    world.desk.settle()
+    world.reconciler._replica.beat()
+    assert "behind the committed generation" in world.reconciler.reasons()[0]
+    world.go()
+    world.reconciler._replica.beat()
+    assert world.reconciler.reasons() == []
+
+
 def test_a_commit_not_followed_in_time_makes_unready(world):
     """As when a long load of another model keeps the thread from looking."""
-    world.desk.ask(2)
+    world.desk.others = False
+    world.promote(2)
     world.desk.settle()
     world.reconciler._replica.beat()
     assert world.reconciler.reasons() == []
